@@ -1,1 +1,10 @@
+//! ipaictl keeps Docker hosts the way a git repository says: desired → observed → plan → apply → record.
+//!
+//! The modules below are in reading order, which is the direction in which data flows; none imports a later one.
 
+pub mod model;
+pub mod engine;
+pub mod skills;
+pub mod desired;
+pub mod observed;
+pub mod plan;

@@ -1,0 +1,3 @@
+//! A git tree at one revision → `DesiredState`.
+
+pub mod state;

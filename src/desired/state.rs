@@ -1,0 +1,106 @@
+//! The desired state of one revision, typed and checked.
+
+use std::collections::BTreeMap;
+
+use crate::engine::spec::ProjectSpec;
+use crate::model::id::{ResourceId, Revision};
+use crate::model::problem::Problem;
+use crate::model::resource::{CommonSpec, Resource};
+use crate::model::secret::Redactor;
+use crate::skills::host::spec::HostSpec;
+use crate::skills::repository::checkout::CheckoutDesired;
+use crate::skills::repository::spec::RepositorySpec;
+use crate::skills::stack::spec::StackSpec;
+
+/// Everything that one revision asks for. Exists only when the revision has no error.
+#[derive(Debug, Clone)]
+pub struct DesiredState {
+    /// Where it was read.
+    pub revision: Revision,
+    /// Machines by name.
+    pub hosts: BTreeMap<String, Resource<HostSpec>>,
+    /// Repositories by name.
+    pub repositories: BTreeMap<String, RepositoryDesired>,
+    /// Stacks by name.
+    pub stacks: BTreeMap<String, StackDesired>,
+    /// Warnings and what is not enforced by this version.
+    pub warnings: Vec<Problem>,
+    /// Canonical hash over the digests of all resources.
+    pub digest: String,
+    /// Knows every secret value that was resolved while loading.
+    pub redactor: Redactor,
+}
+
+/// A Repository with the commit that its reference means.
+#[derive(Debug, Clone)]
+pub struct RepositoryDesired {
+    /// The document.
+    pub resource: Resource<RepositorySpec>,
+    /// The commit, or why it could not be found out.
+    pub commit: Result<String, String>,
+    /// The checkout on its host, when it has one and the commit is known.
+    pub checkout: Option<CheckoutDesired>,
+}
+
+/// A Stack with what its Compose files mean.
+#[derive(Debug, Clone)]
+pub struct StackDesired {
+    /// The document.
+    pub resource: Resource<StackSpec>,
+    /// The services, networks and volumes; or why they are not known (a repository that can't be
+    /// reached, a secret without a value). Errors in the files themselves make the revision invalid.
+    pub project: Result<ProjectSpec, StackUnknown>,
+    /// The checkout of the state repository that relative binds need, when the stack has no Repository and needs files.
+    pub checkout: Option<CheckoutDesired>,
+}
+
+/// Why a stack's content is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackUnknown {
+    /// Whether it is a secret that is missing (terminal until the input changes) or a source that can't be read (retried).
+    pub secret_missing: bool,
+    /// For people.
+    pub why: String,
+}
+
+impl DesiredState {
+    /// The identities of all resources in dependency order.
+    pub fn ids(&self) -> Vec<ResourceId> {
+        let hosts = self.hosts.values().map(|host| host.id.clone());
+        let repositories = self.repositories.values().map(|repository| repository.resource.id.clone());
+        let stacks = self.stacks.values().map(|stack| stack.resource.id.clone());
+        hosts.chain(repositories).chain(stacks).collect()
+    }
+
+    /// What every kind accepts, of one resource.
+    pub fn common(&self, id: &ResourceId) -> Option<&CommonSpec> {
+        use crate::model::id::Kind;
+        match id.kind {
+            Kind::Host => self.hosts.get(&id.name).map(|host| &host.common),
+            Kind::Repository => self.repositories.get(&id.name).map(|repository| &repository.resource.common),
+            Kind::Stack => self.stacks.get(&id.name).map(|stack| &stack.resource.common),
+        }
+    }
+
+    /// The canonical hash of one resource.
+    pub fn digest_of(&self, id: &ResourceId) -> Option<&str> {
+        use crate::model::id::Kind;
+        match id.kind {
+            Kind::Host => self.hosts.get(&id.name).map(|host| host.digest.as_str()),
+            Kind::Repository => {
+                self.repositories.get(&id.name).map(|repository| repository.resource.digest.as_str())
+            }
+            Kind::Stack => self.stacks.get(&id.name).map(|stack| stack.resource.digest.as_str()),
+        }
+    }
+
+    /// The name of the host that a resource acts on.
+    pub fn host_of(&self, id: &ResourceId) -> Option<&str> {
+        use crate::model::id::Kind;
+        match id.kind {
+            Kind::Host => self.hosts.get_key_value(&id.name).map(|(name, _)| name.as_str()),
+            Kind::Repository => self.repositories.get(&id.name)?.resource.spec.host.as_deref(),
+            Kind::Stack => self.stacks.get(&id.name).map(|stack| stack.resource.spec.host.as_str()),
+        }
+    }
+}

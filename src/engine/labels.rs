@@ -1,0 +1,31 @@
+//! The labels that tie what runs to what was asked for, and that let Compose's own commands see it.
+
+/// `Kind/name` of the resource that made a container, network or volume.
+pub const RESOURCE: &str = "dev.ipai.resource";
+/// Canonical hash of the part of the specification that made it, secrets left out.
+pub const SPEC_HASH: &str = "dev.ipai.spec-hash";
+/// `<key id>:<hmac>` over the secret values that went into it.
+pub const SECRET_HASH: &str = "dev.ipai.secret-hash";
+/// Canonical hash over the digests of the files mounted into it.
+pub const CONTENT_HASH: &str = "dev.ipai.content-hash";
+/// The operation that made it; finds a creation whose answer was lost.
+pub const OPERATION: &str = "dev.ipai.op-id";
+/// All of ours begin so.
+pub const PREFIX: &str = "dev.ipai.";
+
+/// Compose's label for the project.
+pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+/// Compose's label for the service.
+pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+/// Compose's label for the replica, from 1.
+pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
+/// Compose's label for `run` containers; `False` for services, capitalised.
+pub const COMPOSE_ONEOFF: &str = "com.docker.compose.oneoff";
+/// Compose's hash of the service; any value makes the container visible to Compose.
+pub const COMPOSE_CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// Compose's label for a network's key.
+pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
+/// Compose's label for a volume's key.
+pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
+/// All of Compose's begin so.
+pub const COMPOSE_PREFIX: &str = "com.docker.compose.";

@@ -1,0 +1,9 @@
+//! Services, networks and volumes as values: compared with what runs, planned, applied.
+//!
+//! What Stack stands on, and later Environment and previews. Knows nothing of Compose files.
+
+pub mod fields;
+pub mod labels;
+pub mod observe;
+pub mod operation;
+pub mod spec;

@@ -1,0 +1,707 @@
+//! A YAML document as a tree in which every node knows its place, tag and spelling.
+//!
+//! The only YAML reader for what people write: resource documents and Compose files both come
+//! through here, because the typed reader drops the tags (`!reset`, `!override`) and the places
+//! that a good error needs. Bounded against hostile input: depth, nodes, aliases and documents.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::Value;
+
+use super::problem::{Location, Problem, Snippet};
+
+/// The largest file that is read, in bytes. Ten thousand ordinary documents are 3 MB.
+pub const FILE_BYTES_MAX: usize = 5 << 20;
+/// Documents in one file; ordinary repositories have a handful.
+pub const DOCUMENTS_MAX: usize = 20_000;
+/// Nodes in one file, aliases expanded; keeps an alias bomb within about 200 MiB.
+pub const NODES_MAX: usize = 1_000_000;
+/// Nodes that aliases may add to one file: far above any use of `x-*` templates, far below a bomb.
+pub const ALIAS_NODES_MAX: usize = 100_000;
+/// Nesting; real Compose files reach 8. Keeps recursion over a tree safe.
+pub const DEPTH_MAX: usize = 64;
+
+/// The text of one file under the name that people know it by.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The path as it is shown.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+impl SourceFile {
+    /// The text of a line (from 1), without its end.
+    pub fn line(&self, line: u32) -> &str {
+        self.text.lines().nth((line as usize).saturating_sub(1)).unwrap_or("")
+    }
+}
+
+/// A place in a source file: line and column from 1, in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<SourceFile>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// How many characters are meant; 1 for maps and lists.
+    pub length: u32,
+}
+
+impl Place {
+    /// The place as a location that can be printed.
+    pub fn location(&self) -> Location {
+        Location { file: self.source.name.clone(), line: self.line, column: self.column }
+    }
+
+    /// Puts a problem here, with the source line.
+    pub fn mark(&self, mut problem: Problem) -> Problem {
+        problem.location = Some(self.location());
+        problem.snippet =
+            Some(Snippet { text: self.source.line(self.line).to_owned(), length: self.length.max(1) });
+        problem
+    }
+
+    /// A warning at this place.
+    pub fn warning(&self, rule: &'static str, message: impl Into<String>) -> Problem {
+        self.mark(Problem::warning(rule, message))
+    }
+
+    /// An error at this place.
+    pub fn error(&self, rule: &'static str, message: impl Into<String>) -> Problem {
+        self.mark(Problem::error(rule, message))
+    }
+}
+
+/// What a scalar is, by YAML's core schema.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ScalarKind {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false` (never `yes`, `on`, `y`).
+    Bool(bool),
+    /// Decimal, `0x…`, `0o…`; a leading zero reads as octal, as Compose reads `mode: 0440`.
+    Integer(i64),
+    /// A decimal fraction or exponent.
+    Float(f64),
+    /// Anything else, and everything quoted.
+    String,
+}
+
+/// One node of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it holds.
+    pub value: NodeValue,
+    /// Where it begins.
+    pub place: Place,
+    /// Its explicit tag as written after the first `!`, such as `reset`; core tags are resolved instead.
+    pub tag: Option<String>,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeValue {
+    /// A scalar, with its text as written (quotes and escapes resolved).
+    Scalar {
+        /// The text.
+        text: String,
+        /// What it means.
+        kind: ScalarKind,
+    },
+    /// A list.
+    Sequence(Vec<Node>),
+    /// A map in the order of the file; keys are unique.
+    Mapping(Vec<Entry>),
+}
+
+/// One key of a map and what it holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key's text.
+    pub key: String,
+    /// Where the key is.
+    pub key_place: Place,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// A string node at a place.
+    pub fn string(text: impl Into<String>, place: Place) -> Node {
+        Node { value: NodeValue::Scalar { text: text.into(), kind: ScalarKind::String }, place, tag: None }
+    }
+
+    /// The entries of a map.
+    pub fn entries(&self) -> Option<&[Entry]> {
+        match &self.value {
+            NodeValue::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    pub fn items(&self) -> Option<&[Node]> {
+        match &self.value {
+            NodeValue::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value of a map's key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// The text of any scalar but null.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            NodeValue::Scalar { kind: ScalarKind::Null, .. } => None,
+            NodeValue::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is null or absent text.
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, NodeValue::Scalar { kind: ScalarKind::Null, .. })
+    }
+
+    /// The word for its type, for messages: `map`, `list`, `string`, ….
+    pub fn type_name(&self) -> &'static str {
+        match &self.value {
+            NodeValue::Mapping(_) => "map",
+            NodeValue::Sequence(_) => "list",
+            NodeValue::Scalar { kind, .. } => match kind {
+                ScalarKind::Null => "null",
+                ScalarKind::Bool(_) => "boolean",
+                ScalarKind::Integer(_) => "integer",
+                ScalarKind::Float(_) => "number",
+                ScalarKind::String => "string",
+            },
+        }
+    }
+
+    /// The node without places, tags dropped.
+    pub fn to_json(&self) -> Value {
+        match &self.value {
+            NodeValue::Scalar { text, kind } => match kind {
+                ScalarKind::Null => Value::Null,
+                ScalarKind::Bool(value) => Value::Bool(*value),
+                ScalarKind::Integer(value) => Value::from(*value),
+                ScalarKind::Float(value) => serde_json::Number::from_f64(*value)
+                    .map_or_else(|| Value::String(text.clone()), Value::Number),
+                ScalarKind::String => Value::String(text.clone()),
+            },
+            NodeValue::Sequence(items) => Value::Array(items.iter().map(Node::to_json).collect()),
+            NodeValue::Mapping(entries) => Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
+            ),
+        }
+    }
+
+    /// The node, or the nearest one that exists, at a JSON pointer such as `/spec/ports/0`.
+    pub fn at_pointer(&self, pointer: &str) -> &Node {
+        let mut node = self;
+        for part in pointer.split('/').skip(1) {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            let next = match &node.value {
+                NodeValue::Mapping(_) => node.get(&part),
+                NodeValue::Sequence(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+                NodeValue::Scalar { .. } => None,
+            };
+            match next {
+                Some(found) => node = found,
+                None => return node,
+            }
+        }
+        node
+    }
+
+    /// The place of the key that leads to a JSON pointer's last part, or of the nearest node.
+    pub fn key_place(&self, pointer: &str) -> &Place {
+        let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", ""));
+        let last = last.replace("~1", "/").replace("~0", "~");
+        let parent = self.at_pointer(parent);
+        parent
+            .entries()
+            .and_then(|entries| entries.iter().find(|entry| entry.key == last))
+            .map_or(&self.at_pointer(pointer).place, |entry| &entry.key_place)
+    }
+
+    fn count(&self) -> usize {
+        1 + match &self.value {
+            NodeValue::Scalar { .. } => 0,
+            NodeValue::Sequence(items) => items.iter().map(Node::count).sum(),
+            NodeValue::Mapping(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
+        }
+    }
+}
+
+/// Reads every document of a file; empty documents are left out.
+///
+/// Problems come beside what could be read: after a syntax error reading goes on with the next document.
+pub fn parse_documents(name: &str, bytes: &[u8]) -> (Vec<Node>, Vec<Problem>) {
+    let text = match decode(name, bytes) {
+        Ok(text) => text,
+        Err(problem) => return (Vec::new(), vec![problem]),
+    };
+    let source = Arc::new(SourceFile { name: name.to_owned(), text });
+    let shared = Arc::clone(&source);
+    let mut builder = Builder::new(&shared);
+    builder.read_stream();
+    (builder.documents, builder.problems)
+}
+
+fn decode(name: &str, bytes: &[u8]) -> Result<String, Problem> {
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", bytes.len());
+        return Err(Problem::error("file-too-large", message)
+            .at(Location::of_file(name))
+            .with_hint("Split it, or move what is not a document elsewhere."));
+    }
+    let place_of = |offset: usize| {
+        let before = String::from_utf8_lossy(&bytes[..offset]);
+        let line = before.matches('\n').count() as u32 + 1;
+        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) as u32 + 1;
+        Location { file: name.to_owned(), line, column }
+    };
+    let text = std::str::from_utf8(bytes).map_err(|err| {
+        let byte = bytes[err.valid_up_to()];
+        Problem::error("invalid-utf8", format!("byte 0x{byte:02x} is not UTF-8"))
+            .at(place_of(err.valid_up_to()))
+            .with_hint("Save the file as UTF-8.")
+    })?;
+    if let Some(offset) = text.find('\0') {
+        return Err(Problem::error("nul-byte", "a NUL byte is not text").at(place_of(offset)));
+    }
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+}
+
+struct Builder<'a> {
+    source: &'a Arc<SourceFile>,
+    lines: Vec<&'a str>,
+    documents: Vec<Node>,
+    problems: Vec<Problem>,
+    anchors: HashMap<usize, (Node, usize)>,
+    nodes: usize,
+    alias_nodes: usize,
+}
+
+/// A container under construction: its node, the key that waits for a value, its anchor.
+struct Frame {
+    node: Node,
+    key: Option<(String, Place)>,
+    anchor: usize,
+    /// A key that is no scalar was reported; its value is dropped.
+    skip_value: bool,
+}
+
+/// Why reading a file had to stop.
+struct Stop;
+
+impl<'a> Builder<'a> {
+    fn new(source: &'a Arc<SourceFile>) -> Self {
+        Builder {
+            source,
+            lines: source.text.lines().collect(),
+            documents: Vec::new(),
+            problems: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            alias_nodes: 0,
+        }
+    }
+
+    fn read_stream(&mut self) {
+        let mut options = granit_parser::options! {
+            flow_nesting_limit: DEPTH_MAX,
+            block_nesting_limit: DEPTH_MAX,
+        };
+        options.set_emit_comments(false);
+        let source = self.source;
+        let mut parser = Parser::new_from_str_with_options(&source.text, options);
+        let mut documents: usize = 0;
+        loop {
+            let mut stack: Vec<Frame> = Vec::new();
+            let mut root: Option<Node> = None;
+            let failed = loop {
+                match parser.next_event() {
+                    None => return,
+                    Some(Ok((Event::StreamEnd, _))) => return,
+                    Some(Ok((Event::DocumentStart(..), span))) => {
+                        documents += 1;
+                        if documents > DOCUMENTS_MAX {
+                            let place = self.place(&span);
+                            self.problems.push(place.error(
+                                "too-many-documents",
+                                format!("the file has more than {DOCUMENTS_MAX} documents"),
+                            ));
+                            return;
+                        }
+                        self.anchors.clear();
+                    }
+                    Some(Ok((Event::DocumentEnd, _))) => break None,
+                    Some(Ok((event, span))) => {
+                        if self.take(event, &span, &mut stack, &mut root).is_err() {
+                            return;
+                        }
+                    }
+                    Some(Err(err)) => break Some(err),
+                }
+            };
+            match failed {
+                None => self.documents.extend(root.filter(|node| !node.is_null())),
+                Some(err) => {
+                    let mark = err.marker();
+                    let place = self.place_at(mark.line(), mark.col(), 1);
+                    let deep = matches!(err.kind(), granit_parser::ErrorKind::RecursionLimitExceeded);
+                    let problem = if deep {
+                        place.error("too-deep", format!("nesting deeper than {DEPTH_MAX} levels"))
+                    } else {
+                        place.error("yaml-syntax", format!("not valid YAML: {}", err.info()))
+                    };
+                    self.problems.push(problem);
+                    if deep || !matches!(parser.proceed_next_document(), Ok(true)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn place(&self, span: &Span) -> Place {
+        let length = if span.start.line() == span.end.line() {
+            span.end.col().saturating_sub(span.start.col()).max(1)
+        } else {
+            1
+        };
+        self.place_at(span.start.line(), span.start.col(), length)
+    }
+
+    fn place_at(&self, line: usize, column: usize, length: usize) -> Place {
+        Place {
+            source: Arc::clone(self.source),
+            line: line.clamp(1, self.lines.len().max(1)) as u32,
+            column: column as u32 + 1,
+            length: length as u32,
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: Event<'_>,
+        span: &Span,
+        stack: &mut Vec<Frame>,
+        root: &mut Option<Node>,
+    ) -> Result<(), Stop> {
+        let place = self.place(span);
+        let tag = event.tag().map(|tag| tag.suffix().trim_start_matches('!').to_owned());
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let kind = self.scalar_kind(&text, style, tag.as_deref(), &place);
+                let tag = tag.filter(|tag| !is_core_tag(tag));
+                let node = Node { value: NodeValue::Scalar { text: text.into_owned(), kind }, place, tag };
+                self.charge(1, &node.place)?;
+                self.attach(node, anchor, stack, root)
+            }
+            Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
+                let value = if matches!(event, Event::SequenceStart(..)) {
+                    NodeValue::Sequence(Vec::new())
+                } else {
+                    NodeValue::Mapping(Vec::new())
+                };
+                self.charge(1, &place)?;
+                let place = Place { length: 1, ..place };
+                let node = Node { value, place, tag: tag.filter(|tag| !is_core_tag(tag)) };
+                stack.push(Frame { node, key: None, anchor, skip_value: false });
+                Ok(())
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(frame) = stack.pop() else { return Ok(()) };
+                let mut node = frame.node;
+                self.apply_merge_keys(&mut node);
+                self.attach(node, frame.anchor, stack, root)
+            }
+            Event::Alias(anchor) => {
+                let Some((node, count)) = self.anchors.get(&anchor).cloned() else {
+                    self.problems
+                        .push(place.error("yaml-alias", "an alias refers to a node that contains it"));
+                    return Err(Stop);
+                };
+                self.alias_nodes += count;
+                if self.alias_nodes > ALIAS_NODES_MAX {
+                    self.problems.push(
+                        place
+                            .error(
+                                "alias-bomb",
+                                format!("aliases expand to more than {ALIAS_NODES_MAX} nodes"),
+                            )
+                            .with_hint("Write the repeated part once and refer to it fewer times."),
+                    );
+                    return Err(Stop);
+                }
+                self.charge(count, &place)?;
+                if stack.len() + depth(&node) > DEPTH_MAX {
+                    self.problems
+                        .push(place.error("too-deep", format!("nesting deeper than {DEPTH_MAX} levels")));
+                    return Err(Stop);
+                }
+                self.attach(node, 0, stack, root)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn charge(&mut self, nodes: usize, place: &Place) -> Result<(), Stop> {
+        self.nodes += nodes;
+        if self.nodes > NODES_MAX {
+            self.problems
+                .push(place.error("too-many-nodes", format!("the file has more than {NODES_MAX} nodes")));
+            return Err(Stop);
+        }
+        Ok(())
+    }
+
+    /// Hangs a finished node where it belongs: as root, list item, key or value.
+    fn attach(
+        &mut self,
+        node: Node,
+        anchor: usize,
+        stack: &mut [Frame],
+        root: &mut Option<Node>,
+    ) -> Result<(), Stop> {
+        if anchor != 0 {
+            let count = node.count();
+            self.anchors.insert(anchor, (node.clone(), count));
+        }
+        let Some(frame) = stack.last_mut() else {
+            *root = Some(node);
+            return Ok(());
+        };
+        match &mut frame.node.value {
+            NodeValue::Sequence(items) => items.push(node),
+            NodeValue::Mapping(_) if frame.skip_value => frame.skip_value = false,
+            NodeValue::Mapping(entries) => match frame.key.take() {
+                Some((key, key_place)) => {
+                    let earlier =
+                        (key != "<<").then(|| entries.iter().find(|entry| entry.key == key)).flatten();
+                    if let Some(earlier) = earlier {
+                        self.problems.push(
+                            key_place
+                                .error("duplicate-key", format!("duplicate key `{key}`"))
+                                .with_related(earlier.key_place.location(), "first written here")
+                                .with_hint("Keep one of the two."),
+                        );
+                    } else {
+                        entries.push(Entry { key, key_place, value: node });
+                    }
+                }
+                None => match node.value {
+                    NodeValue::Scalar { text, .. } => frame.key = Some((text, node.place)),
+                    _ => {
+                        self.problems.push(node.place.error("complex-key", "a key must be a scalar"));
+                        frame.skip_value = true;
+                    }
+                },
+            },
+            NodeValue::Scalar { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Applies `<<`: keys written in the map itself win, then earlier merged maps.
+    fn apply_merge_keys(&mut self, node: &mut Node) {
+        let NodeValue::Mapping(entries) = &mut node.value else { return };
+        if !entries.iter().any(|entry| entry.key == "<<") {
+            return;
+        }
+        let mut own = Vec::with_capacity(entries.len());
+        let mut merged = Vec::new();
+        for entry in entries.drain(..) {
+            if entry.key != "<<" {
+                own.push(entry);
+                continue;
+            }
+            match entry.value.value {
+                NodeValue::Mapping(from) => merged.push(from),
+                NodeValue::Sequence(items) if items.iter().all(|item| item.entries().is_some()) => {
+                    merged.extend(items.into_iter().filter_map(|item| match item.value {
+                        NodeValue::Mapping(from) => Some(from),
+                        _ => None,
+                    }));
+                }
+                NodeValue::Scalar { kind: ScalarKind::Null, .. } => {}
+                _ => self.problems.push(
+                    entry
+                        .key_place
+                        .error("merge-key", "`<<` takes a map or a list of maps")
+                        .with_hint("Use an alias: `<<: *name`."),
+                ),
+            }
+        }
+        for from in merged {
+            for entry in from {
+                if !own.iter().any(|known| known.key == entry.key) {
+                    own.push(entry);
+                }
+            }
+        }
+        *entries = own;
+    }
+
+    fn scalar_kind(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&str>,
+        place: &Place,
+    ) -> ScalarKind {
+        match tag {
+            Some("str") => ScalarKind::String,
+            Some("null") => ScalarKind::Null,
+            Some(tag @ ("int" | "bool" | "float")) => {
+                let kind = plain_kind(text);
+                let fits = matches!(
+                    (tag, kind),
+                    ("int", ScalarKind::Integer(_))
+                        | ("bool", ScalarKind::Bool(_))
+                        | ("float", ScalarKind::Float(_) | ScalarKind::Integer(_))
+                );
+                if !fits {
+                    self.problems.push(place.error("yaml-tag", format!("`{text}` is not of type `!!{tag}`")));
+                }
+                kind
+            }
+            _ if style == ScalarStyle::Plain => plain_kind(text),
+            _ => ScalarKind::String,
+        }
+    }
+}
+
+fn depth(node: &Node) -> usize {
+    1 + match &node.value {
+        NodeValue::Scalar { .. } => 0,
+        NodeValue::Sequence(items) => items.iter().map(depth).max().unwrap_or(0),
+        NodeValue::Mapping(entries) => entries.iter().map(|entry| depth(&entry.value)).max().unwrap_or(0),
+    }
+}
+
+fn is_core_tag(tag: &str) -> bool {
+    matches!(tag, "" | "str" | "null" | "int" | "bool" | "float" | "map" | "seq" | "merge")
+}
+
+/// What a plain scalar means.
+fn plain_kind(text: &str) -> ScalarKind {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return ScalarKind::Null,
+        "true" | "True" | "TRUE" => return ScalarKind::Bool(true),
+        "false" | "False" | "FALSE" => return ScalarKind::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" => return ScalarKind::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return ScalarKind::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => return ScalarKind::Float(f64::NAN),
+        _ => {}
+    }
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let radix = |digits: &str, radix| {
+        let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_alphanumeric());
+        plain.then(|| i64::from_str_radix(digits, radix).ok()).flatten().map(|value| sign * value)
+    };
+    let integer = if let Some(hex) = digits.strip_prefix("0x") {
+        radix(hex, 16)
+    } else if let Some(octal) = digits.strip_prefix("0o") {
+        radix(octal, 8)
+    } else if digits.len() > 1 && digits.starts_with('0') {
+        radix(&digits[1..], 8)
+    } else {
+        radix(digits, 10)
+    };
+    if let Some(value) = integer {
+        return ScalarKind::Integer(value);
+    }
+    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.chars().any(|c| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    match digits.parse::<f64>() {
+        Ok(value) if numeric && !(digits.len() > 1 && digits.chars().all(|c| c.is_ascii_digit())) => {
+            ScalarKind::Float(f64::from(sign as i32) * value)
+        }
+        _ => ScalarKind::String,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(text: &str) -> (Vec<Value>, Vec<String>) {
+        let (documents, problems) = parse_documents("a.yaml", text.as_bytes());
+        let rules = problems.iter().map(|p| format!("{}@{}", p.rule, p.location.as_ref().unwrap())).collect();
+        (documents.iter().map(Node::to_json).collect(), rules)
+    }
+
+    #[test]
+    fn scalars_follow_the_core_schema_and_only_it() {
+        let (documents, problems) =
+            read("[yes, on, true, 18.0, 0440, 0x10, 1e3, ~, '1', 1.2.3, 08, -5, 1_000]");
+        assert_eq!(
+            documents,
+            [json!(["yes", "on", true, 18.0, 288, 16, 1000.0, null, "1", "1.2.3", "08", -5, "1_000"])]
+        );
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn merge_keys_and_anchors_are_applied_and_tags_kept() {
+        let text = "x: &x {a: 1, b: {c: 2}}\ny: {<<: *x, a: 3}\nz: {<<: [*x, {d: 4}]}\nr: !reset null\n";
+        let (documents, _) = parse_documents("a.yaml", text.as_bytes());
+        assert_eq!(
+            documents[0].to_json(),
+            json!({"x": {"a": 1, "b": {"c": 2}}, "y": {"a": 3, "b": {"c": 2}}, "z": {"a": 1, "b": {"c": 2}, "d": 4}, "r": null})
+        );
+        assert_eq!(documents[0].get("r").unwrap().tag.as_deref(), Some("reset"));
+    }
+
+    #[test]
+    fn every_document_is_read_even_after_a_broken_one() {
+        let (documents, problems) = read("a: 1\n---\nb: [1, 2\n---\nc: 3\nc: 4\n");
+        assert_eq!(documents, [json!({"a": 1}), json!({"c": 3})]);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert_eq!(problems[1], "duplicate-key@a.yaml:6:1");
+    }
+
+    #[test]
+    fn places_are_those_of_keys_and_values() {
+        let (documents, _) = parse_documents("a.yaml", "spec:\n  ports:\n    - é: x\n".as_bytes());
+        let node = documents[0].at_pointer("/spec/ports/0/é");
+        assert_eq!((node.place.line, node.place.column), (3, 10));
+        let key = documents[0].key_place("/spec/ports/0/é");
+        assert_eq!((key.line, key.column, key.length), (3, 7, 1));
+    }
+
+    #[test]
+    fn hostile_documents_are_refused_by_name() {
+        let bomb: String = (0..12).fold("a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, i| {
+            let refs = vec![format!("*a{i}"); 9].join(",");
+            format!("{text}a{0}: &a{0} [{refs}]\n", i + 1)
+        });
+        assert!(read(&bomb).1[0].starts_with("alias-bomb"));
+        assert!(read(&"[".repeat(60_000)).1[0].starts_with("too-deep"));
+        let deep: String =
+            (0..60_000u32).map(|i| format!("{}a:\n", " ".repeat(i.min(900) as usize))).collect();
+        assert!(!read(&deep[..200_000]).1.is_empty());
+        assert!(read(&"---\na: 1\n".repeat(100_000)).1[0].starts_with("too-many-documents"));
+        assert!(read("a: \0").1[0].starts_with("nul-byte@a.yaml:1:4"));
+        assert_eq!(parse_documents("a.yaml", b"a: 1\nb: \xff").1[0].rule, "invalid-utf8");
+        assert_eq!(parse_documents("a.yaml", &vec![b'a'; FILE_BYTES_MAX + 1]).1[0].rule, "file-too-large");
+        assert!(read("a: &a [*a]").1[0].starts_with("yaml"));
+    }
+}

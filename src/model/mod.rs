@@ -1,0 +1,12 @@
+//! The words that every other module uses. No I/O; imports nothing of ours.
+
+pub mod change;
+pub mod condition;
+pub mod document;
+pub mod hash;
+pub mod id;
+pub mod known;
+pub mod problem;
+pub mod resource;
+pub mod secret;
+pub mod time;

@@ -1,0 +1,214 @@
+//! References to secrets, their values in memory, and how they are masked in everything written.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64::Engine as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// Where a secret's value is: never the value itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SecretRef {
+    /// `{env: NAME}`: an environment variable of the controller.
+    Env(EnvSecret),
+    /// `{file: PATH}`: a file on the controller's machine; one final line end is dropped.
+    File(FileSecret),
+    /// `{age: PATH, key: NAME}`: a key of an age-encrypted YAML file in the state repository.
+    Age(AgeSecret),
+}
+
+/// A secret in an environment variable of the controller.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnvSecret {
+    /// The variable's name.
+    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub env: String,
+}
+
+/// A secret in a file on the controller's machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSecret {
+    /// The absolute path.
+    #[schemars(regex(pattern = r"^/"))]
+    pub file: String,
+}
+
+/// A secret in an age-encrypted YAML file of the state repository.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgeSecret {
+    /// The encrypted file's path, relative to the state repository.
+    pub age: String,
+    /// The top-level key in the decrypted YAML map.
+    pub key: String,
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretRef::Env(secret) => write!(f, "env {}", secret.env),
+            SecretRef::File(secret) => write!(f, "file {}", secret.file),
+            SecretRef::Age(secret) => write!(f, "age {}#{}", secret.age, secret.key),
+        }
+    }
+}
+
+/// The key of all fingerprints of secrets; a 0600 file beside the store, never in it.
+#[derive(Clone)]
+pub struct HmacKey {
+    bytes: SecretString,
+    id: String,
+}
+
+impl HmacKey {
+    /// Makes the key of its hexadecimal text.
+    pub fn new(hex_text: &str) -> Self {
+        let id = super::hash::sha256_hex(hex_text.as_bytes())[..8].to_owned();
+        HmacKey { bytes: SecretString::from(hex_text.to_owned()), id }
+    }
+
+    /// The key's public id: eight hexadecimal digits that don't reveal it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The keyed hash of a value, in hexadecimal; says only whether two values are equal.
+    pub fn fingerprint(&self, value: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.bytes.expose_secret().as_bytes())
+            .expect("HMAC takes a key of any length");
+        mac.update(value);
+        hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// What people see of a secret: the first four digits of its fingerprint.
+    pub fn short(&self, value: &[u8]) -> String {
+        self.fingerprint(value)[..4].to_owned()
+    }
+}
+
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HmacKey({})", self.id)
+    }
+}
+
+/// What stands in every output where a secret's value would be.
+pub const MASK: &str = "(secret)";
+/// Values shorter than this are not searched for in free text: they would mask half of every log.
+const REDACTED_LENGTH_MIN: usize = 4;
+
+/// Replaces known secret values in text that is about to leave the program.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    values: BTreeSet<Needle>,
+}
+
+/// A value to search for, longest first, so that a value that contains another is masked whole.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Needle(std::cmp::Reverse<usize>, String);
+
+impl Redactor {
+    /// Learns a secret value, and its base64 and URL-encoded forms.
+    pub fn learn(&mut self, value: &str) {
+        for form in [value.to_owned(), base64(value.as_bytes()), url_encoded(value)] {
+            if form.len() >= REDACTED_LENGTH_MIN {
+                self.values.insert(Needle(std::cmp::Reverse(form.len()), form));
+            }
+        }
+        for line in value.lines().filter(|line| line.len() >= 2 * REDACTED_LENGTH_MIN) {
+            self.values.insert(Needle(std::cmp::Reverse(line.len()), line.to_owned()));
+        }
+    }
+
+    /// Learns everything that another redactor knows.
+    pub fn learn_all(&mut self, other: &Redactor) {
+        self.values.extend(other.values.iter().cloned());
+    }
+
+    /// The text with every known value replaced.
+    pub fn redact(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for Needle(_, value) in &self.values {
+            if out.contains(value.as_str()) {
+                out = out.replace(value.as_str(), MASK);
+            }
+        }
+        out
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} values)", self.values.len())
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn url_encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Whether a variable's name says that its value is a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "SECRET",
+        "TOKEN",
+        "CREDENTIAL",
+        "PRIVATE",
+        "APIKEY",
+        "API_KEY",
+        "ACCESS_KEY",
+        "ENCRYPTION_KEY",
+        "DSN",
+        "DATABASE_URL",
+    ];
+    let name = name.to_ascii_uppercase();
+    let names_a_file = name.ends_with("_FILE") || name.ends_with("_PATH");
+    !names_a_file
+        && (WORDS.iter().any(|word| name.contains(word)) || name.ends_with("_KEY") || name.ends_with("PASS"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_secret_is_masked() {
+        let mut redactor = Redactor::default();
+        redactor.learn("p@ss/wörd");
+        let text = format!("a p@ss/wörd b {} c {}", base64("p@ss/wörd".as_bytes()), url_encoded("p@ss/wörd"));
+        assert_eq!(redactor.redact(&text), "a (secret) b (secret) c (secret)");
+        assert_eq!(base64(b"ab"), "YWI=");
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_key_and_value_only() {
+        let key = HmacKey::new("aa");
+        assert_eq!(key.short(b"x"), key.short(b"x"));
+        assert_ne!(key.fingerprint(b"x"), HmacKey::new("ab").fingerprint(b"x"));
+        assert!(!format!("{key:?}").contains("\"aa\""));
+    }
+
+    #[test]
+    fn names_tell_secrets_from_settings() {
+        for name in ["POSTGRES_PASSWORD", "N8N_ENCRYPTION_KEY", "DB_PASS", "GITHUB_TOKEN", "api_key"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["POSTGRES_USER", "POSTGRES_PASSWORD_FILE", "TZ", "KEYBOARD"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+}

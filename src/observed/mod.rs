@@ -1,0 +1,3 @@
+//! The world → `Observation`.
+
+pub mod observation;

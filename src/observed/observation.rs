@@ -1,0 +1,24 @@
+//! What was read of the world, and what could not be.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::observe::EngineFacts;
+use crate::model::known::Known;
+use crate::skills::repository::checkout::CheckoutFacts;
+
+/// The observed world, as far as the desired state speaks of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Observation {
+    /// Engines by Host name.
+    pub hosts: BTreeMap<String, Known<EngineFacts>>,
+    /// Checkouts by `<host>:<absolute path>`.
+    pub checkouts: BTreeMap<String, Known<CheckoutFacts>>,
+}
+
+/// The key of a checkout in an observation.
+pub fn checkout_key(host: &str, path: &str) -> String {
+    format!("{host}:{path}")
+}

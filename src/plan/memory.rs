@@ -1,0 +1,65 @@
+//! What we remember of earlier runs, as planning reads it. Everything but `applied` may be empty: then
+//! labels on what runs tell change from drift.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::ResourceId;
+
+/// What the store remembers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Memory {
+    /// The last applied state per resource.
+    pub applied: BTreeMap<ResourceId, Applied>,
+    /// What we made and have not seen removed: the only things that may ever be pruned.
+    pub inventory: Vec<InventoryEntry>,
+    /// Resources that left the desired state, since when.
+    pub tombstones: BTreeMap<ResourceId, Tombstone>,
+    /// Corrections of the same field within the last 300 s, by `resource subject field`.
+    pub corrections: BTreeMap<String, u32>,
+    /// Operations that were applied and then planned again with the same cause, by fingerprint.
+    pub no_progress: BTreeMap<String, u32>,
+}
+
+/// The last applied state of a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Applied {
+    /// Digest of the resource's desired state.
+    pub digest: String,
+    /// The commit.
+    pub commit: Option<String>,
+    /// Spec hash per subject (`container odoo-1`), to tell a missing thing from a new one.
+    pub subjects: BTreeMap<String, String>,
+}
+
+/// One thing that we made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryEntry {
+    /// The resource it belongs to.
+    pub resource: ResourceId,
+    /// The Host's name.
+    pub host: String,
+    /// `container` or `network` or `volume` or `checkout`.
+    pub kind: String,
+    /// Its name on the host.
+    pub name: String,
+    /// The engine's id, when it has one.
+    pub engine_id: String,
+    /// Kept even if its document is deleted.
+    pub protect: bool,
+}
+
+/// When a resource left the desired state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    /// When its absence was first seen.
+    pub since: DateTime<Utc>,
+    /// How many successful revisions it has been absent from.
+    pub revisions: u32,
+}

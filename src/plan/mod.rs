@@ -1,0 +1,5 @@
+//! (`DesiredState`, `Observation`, `Memory`, now) → `Plan`; pure.
+
+pub mod memory;
+pub mod plan;
+pub mod step;

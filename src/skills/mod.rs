@@ -1,0 +1,5 @@
+//! One folder per thing the product keeps true. Skills never import each other.
+
+pub mod host;
+pub mod repository;
+pub mod stack;

@@ -1,0 +1,4 @@
+//! A checkout is at the wanted commit.
+
+pub mod checkout;
+pub mod spec;

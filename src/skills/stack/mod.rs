@@ -1,0 +1,3 @@
+//! What Compose files describe runs.
+
+pub mod spec;
