@@ -1,3 +1,4 @@
 //! What Compose files describe runs.
 
+pub mod compose;
 pub mod spec;
