@@ -1,6 +1,8 @@
 //! What we remember of earlier runs, as planning reads it. Everything but `applied` may be empty: then
 //! labels on what runs tell change from drift.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

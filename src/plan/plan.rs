@@ -1,5 +1,7 @@
 //! What apply would do, and what it would leave and why.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 

@@ -1,5 +1,7 @@
 //! One thing to do: what a person sees of it, and the operations that do it.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

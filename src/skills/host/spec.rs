@@ -1,5 +1,7 @@
 //! The YAML of a Host.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! The YAML of a Repository.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

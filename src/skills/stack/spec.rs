@@ -1,5 +1,7 @@
 //! The YAML of a Stack.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -1,16 +1,13 @@
-//! A YAML document as a tree in which every node knows its place, tag and spelling.
-//!
-//! The only YAML reader for what people write: resource documents and Compose files both come
-//! through here, because the typed reader drops the tags (`!reset`, `!override`) and the places
-//! that a good error needs. Bounded against hostile input: depth, nodes, aliases and documents.
+//! Text → tree, with every bound that hostile input needs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
-use serde_json::Value;
 
-use super::problem::{Location, Problem, Snippet};
+use super::scalar::{is_core_tag, plain_kind};
+use super::{Entry, Node, NodeValue, Place, ScalarKind, SourceFile};
+use crate::model::problem::{Location, Problem};
 
 /// The largest file that is read, in bytes. Ten thousand ordinary documents are 3 MB.
 pub const FILE_BYTES_MAX: usize = 5 << 20;
@@ -22,225 +19,6 @@ pub const NODES_MAX: usize = 1_000_000;
 pub const ALIAS_NODES_MAX: usize = 100_000;
 /// Nesting; real Compose files reach 8. Keeps recursion over a tree safe.
 pub const DEPTH_MAX: usize = 64;
-
-/// The text of one file under the name that people know it by.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SourceFile {
-    /// The path as it is shown.
-    pub name: String,
-    /// The whole text.
-    pub text: String,
-}
-
-impl SourceFile {
-    /// The text of a line (from 1), without its end.
-    pub fn line(&self, line: u32) -> &str {
-        self.text.lines().nth((line as usize).saturating_sub(1)).unwrap_or("")
-    }
-}
-
-/// A place in a source file: line and column from 1, in characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub source: Arc<SourceFile>,
-    /// Line, from 1.
-    pub line: u32,
-    /// Column, from 1.
-    pub column: u32,
-    /// How many characters are meant; 1 for maps and lists.
-    pub length: u32,
-}
-
-impl Place {
-    /// The place as a location that can be printed.
-    pub fn location(&self) -> Location {
-        Location { file: self.source.name.clone(), line: self.line, column: self.column }
-    }
-
-    /// Puts a problem here, with the source line.
-    pub fn mark(&self, mut problem: Problem) -> Problem {
-        problem.location = Some(self.location());
-        problem.snippet =
-            Some(Snippet { text: self.source.line(self.line).to_owned(), length: self.length.max(1) });
-        problem
-    }
-
-    /// A warning at this place.
-    pub fn warning(&self, rule: &'static str, message: impl Into<String>) -> Problem {
-        self.mark(Problem::warning(rule, message))
-    }
-
-    /// An error at this place.
-    pub fn error(&self, rule: &'static str, message: impl Into<String>) -> Problem {
-        self.mark(Problem::error(rule, message))
-    }
-}
-
-/// What a scalar is, by YAML's core schema.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ScalarKind {
-    /// `null`, `~` or nothing.
-    Null,
-    /// `true` or `false` (never `yes`, `on`, `y`).
-    Bool(bool),
-    /// Decimal, `0x…`, `0o…`; a leading zero reads as octal, as Compose reads `mode: 0440`.
-    Integer(i64),
-    /// A decimal fraction or exponent.
-    Float(f64),
-    /// Anything else, and everything quoted.
-    String,
-}
-
-/// One node of a document.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// What it holds.
-    pub value: NodeValue,
-    /// Where it begins.
-    pub place: Place,
-    /// Its explicit tag as written after the first `!`, such as `reset`; core tags are resolved instead.
-    pub tag: Option<String>,
-}
-
-/// What a node holds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum NodeValue {
-    /// A scalar, with its text as written (quotes and escapes resolved).
-    Scalar {
-        /// The text.
-        text: String,
-        /// What it means.
-        kind: ScalarKind,
-    },
-    /// A list.
-    Sequence(Vec<Node>),
-    /// A map in the order of the file; keys are unique.
-    Mapping(Vec<Entry>),
-}
-
-/// One key of a map and what it holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The key's text.
-    pub key: String,
-    /// Where the key is.
-    pub key_place: Place,
-    /// The value.
-    pub value: Node,
-}
-
-impl Node {
-    /// A string node at a place.
-    pub fn string(text: impl Into<String>, place: Place) -> Node {
-        Node { value: NodeValue::Scalar { text: text.into(), kind: ScalarKind::String }, place, tag: None }
-    }
-
-    /// The entries of a map.
-    pub fn entries(&self) -> Option<&[Entry]> {
-        match &self.value {
-            NodeValue::Mapping(entries) => Some(entries),
-            _ => None,
-        }
-    }
-
-    /// The items of a list.
-    pub fn items(&self) -> Option<&[Node]> {
-        match &self.value {
-            NodeValue::Sequence(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The value of a map's key.
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-    }
-
-    /// The text of any scalar but null.
-    pub fn text(&self) -> Option<&str> {
-        match &self.value {
-            NodeValue::Scalar { kind: ScalarKind::Null, .. } => None,
-            NodeValue::Scalar { text, .. } => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Whether it is null or absent text.
-    pub fn is_null(&self) -> bool {
-        matches!(self.value, NodeValue::Scalar { kind: ScalarKind::Null, .. })
-    }
-
-    /// The word for its type, for messages: `map`, `list`, `string`, ….
-    pub fn type_name(&self) -> &'static str {
-        match &self.value {
-            NodeValue::Mapping(_) => "map",
-            NodeValue::Sequence(_) => "list",
-            NodeValue::Scalar { kind, .. } => match kind {
-                ScalarKind::Null => "null",
-                ScalarKind::Bool(_) => "boolean",
-                ScalarKind::Integer(_) => "integer",
-                ScalarKind::Float(_) => "number",
-                ScalarKind::String => "string",
-            },
-        }
-    }
-
-    /// The node without places, tags dropped.
-    pub fn to_json(&self) -> Value {
-        match &self.value {
-            NodeValue::Scalar { text, kind } => match kind {
-                ScalarKind::Null => Value::Null,
-                ScalarKind::Bool(value) => Value::Bool(*value),
-                ScalarKind::Integer(value) => Value::from(*value),
-                ScalarKind::Float(value) => serde_json::Number::from_f64(*value)
-                    .map_or_else(|| Value::String(text.clone()), Value::Number),
-                ScalarKind::String => Value::String(text.clone()),
-            },
-            NodeValue::Sequence(items) => Value::Array(items.iter().map(Node::to_json).collect()),
-            NodeValue::Mapping(entries) => Value::Object(
-                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
-            ),
-        }
-    }
-
-    /// The node, or the nearest one that exists, at a JSON pointer such as `/spec/ports/0`.
-    pub fn at_pointer(&self, pointer: &str) -> &Node {
-        let mut node = self;
-        for part in pointer.split('/').skip(1) {
-            let part = part.replace("~1", "/").replace("~0", "~");
-            let next = match &node.value {
-                NodeValue::Mapping(_) => node.get(&part),
-                NodeValue::Sequence(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
-                NodeValue::Scalar { .. } => None,
-            };
-            match next {
-                Some(found) => node = found,
-                None => return node,
-            }
-        }
-        node
-    }
-
-    /// The place of the key that leads to a JSON pointer's last part, or of the nearest node.
-    pub fn key_place(&self, pointer: &str) -> &Place {
-        let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", ""));
-        let last = last.replace("~1", "/").replace("~0", "~");
-        let parent = self.at_pointer(parent);
-        parent
-            .entries()
-            .and_then(|entries| entries.iter().find(|entry| entry.key == last))
-            .map_or(&self.at_pointer(pointer).place, |entry| &entry.key_place)
-    }
-
-    fn count(&self) -> usize {
-        1 + match &self.value {
-            NodeValue::Scalar { .. } => 0,
-            NodeValue::Sequence(items) => items.iter().map(Node::count).sum(),
-            NodeValue::Mapping(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
-        }
-    }
-}
 
 /// Reads every document of a file; empty documents are left out.
 ///
@@ -591,56 +369,10 @@ fn depth(node: &Node) -> usize {
     }
 }
 
-fn is_core_tag(tag: &str) -> bool {
-    matches!(tag, "" | "str" | "null" | "int" | "bool" | "float" | "map" | "seq" | "merge")
-}
-
-/// What a plain scalar means.
-fn plain_kind(text: &str) -> ScalarKind {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return ScalarKind::Null,
-        "true" | "True" | "TRUE" => return ScalarKind::Bool(true),
-        "false" | "False" | "FALSE" => return ScalarKind::Bool(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" => return ScalarKind::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return ScalarKind::Float(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return ScalarKind::Float(f64::NAN),
-        _ => {}
-    }
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let radix = |digits: &str, radix| {
-        let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_alphanumeric());
-        plain.then(|| i64::from_str_radix(digits, radix).ok()).flatten().map(|value| sign * value)
-    };
-    let integer = if let Some(hex) = digits.strip_prefix("0x") {
-        radix(hex, 16)
-    } else if let Some(octal) = digits.strip_prefix("0o") {
-        radix(octal, 8)
-    } else if digits.len() > 1 && digits.starts_with('0') {
-        radix(&digits[1..], 8)
-    } else {
-        radix(digits, 10)
-    };
-    if let Some(value) = integer {
-        return ScalarKind::Integer(value);
-    }
-    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits.chars().any(|c| c.is_ascii_digit())
-        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
-    match digits.parse::<f64>() {
-        Ok(value) if numeric && !(digits.len() > 1 && digits.chars().all(|c| c.is_ascii_digit())) => {
-            ScalarKind::Float(f64::from(sign as i32) * value)
-        }
-        _ => ScalarKind::String,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn read(text: &str) -> (Vec<Value>, Vec<String>) {
         let (documents, problems) = parse_documents("a.yaml", text.as_bytes());

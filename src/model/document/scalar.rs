@@ -1,0 +1,50 @@
+//! What a plain scalar means, by YAML's core schema.
+
+use super::ScalarKind;
+
+/// Whether a tag is one of YAML's own, which are resolved instead of kept.
+pub(super) fn is_core_tag(tag: &str) -> bool {
+    matches!(tag, "" | "str" | "null" | "int" | "bool" | "float" | "map" | "seq" | "merge")
+}
+
+/// What a plain scalar means.
+pub(super) fn plain_kind(text: &str) -> ScalarKind {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return ScalarKind::Null,
+        "true" | "True" | "TRUE" => return ScalarKind::Bool(true),
+        "false" | "False" | "FALSE" => return ScalarKind::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" => return ScalarKind::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return ScalarKind::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => return ScalarKind::Float(f64::NAN),
+        _ => {}
+    }
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let radix = |digits: &str, radix| {
+        let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_alphanumeric());
+        plain.then(|| i64::from_str_radix(digits, radix).ok()).flatten().map(|value| sign * value)
+    };
+    let integer = if let Some(hex) = digits.strip_prefix("0x") {
+        radix(hex, 16)
+    } else if let Some(octal) = digits.strip_prefix("0o") {
+        radix(octal, 8)
+    } else if digits.len() > 1 && digits.starts_with('0') {
+        radix(&digits[1..], 8)
+    } else {
+        radix(digits, 10)
+    };
+    if let Some(value) = integer {
+        return ScalarKind::Integer(value);
+    }
+    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.chars().any(|c| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    match digits.parse::<f64>() {
+        Ok(value) if numeric && !(digits.len() > 1 && digits.chars().all(|c| c.is_ascii_digit())) => {
+            ScalarKind::Float(f64::from(sign as i32) * value)
+        }
+        _ => ScalarKind::String,
+    }
+}
