@@ -3,8 +3,10 @@
 //! The modules below are in reading order, which is the direction in which data flows; none imports a later one.
 
 pub mod model;
+pub mod config;
 pub mod engine;
 pub mod skills;
 pub mod desired;
 pub mod observed;
 pub mod plan;
+pub mod reconcile;
