@@ -1,0 +1,55 @@
+"""The measured rows as docs/performance.md."""
+
+import datetime
+import subprocess
+
+import measure
+
+
+def first_line(*argv):
+    result = subprocess.run(argv, capture_output=True, text=True, check=False)
+    lines = (result.stdout or result.stderr).strip().splitlines()
+    return lines[0] if lines else "unknown"
+
+
+def render(rows, runs, program, compose):
+    engine = first_line("docker", "version", "--format", "{{.Server.Version}}")
+    versions = [
+        ("ipaictl", first_line(program, "--version")),
+        ("Docker Engine", engine),
+        ("Docker Compose v2", first_line(compose, "version", "--short")),
+        ("docker-compose 1.29", first_line("docker-compose", "version", "--short")),
+        ("Ansible", first_line("ansible", "--version")),
+    ]
+    day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    out = [
+        "# Performance",
+        "",
+        "Written by `./scripts/bench`; don't edit by hand. Every figure is the median of "
+        f"{runs} runs of whole processes after one unmeasured run, unless it says otherwise; peers are measured in the same run, on the",
+        "same twenty services, at their own no-op or from nothing. A ratio is the peer's time over ours.",
+        "",
+        f"Machine: {measure.machine()}. Day: {day}.",
+        "",
+        "| program | version |",
+        "|---|---|",
+        *(f"| {name} | {version} |" for name, version in versions),
+        "",
+        "| what | ipaictl | peer, same run | reach | held |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        out.append(f"| {row['what']} | {row['value']} | {row['peers'] or '–'} | {row['reach']} | {'yes' if row['held'] else '**no**'} |")
+    out += [
+        "",
+        "How it is measured:",
+        "",
+        "- **diff**: `ipaictl diff` reads the repository, asks the engine, compares every owned field and prints; Compose's no-op is `up -d`, Ansible's is",
+        "  `community.docker.docker_container` with `--check --diff`. The bare engine calls are the same requests by one `curl --parallel`.",
+        "- **create**: `ipaictl apply --yes` includes journal, verification by a second observation and the evidence pack.",
+        "- **killed → start issued**: from the engine's `die` event to the journal row that precedes the start call.",
+        "- **commit → first operation**: from the end of `git commit` to the first journal row.",
+        "- **planning**: `cargo bench --bench planning`, pure, no I/O; peak is the process's.",
+        "",
+    ]
+    return "\n".join(out)
