@@ -97,3 +97,65 @@ pub struct FieldDiff {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
 }
+
+/// What a step acts on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    /// The sort of thing.
+    pub kind: SubjectKind,
+    /// Its name on the host: container, network, volume, image reference, path.
+    pub name: String,
+}
+
+/// The sort of thing a step acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectKind {
+    /// A checkout of a repository.
+    Checkout,
+    /// An image.
+    Image,
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
+    /// A container.
+    Container,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            SubjectKind::Checkout => "checkout",
+            SubjectKind::Image => "image",
+            SubjectKind::Network => "network",
+            SubjectKind::Volume => "volume",
+            SubjectKind::Container => "container",
+        };
+        write!(f, "{kind} {}", self.name)
+    }
+}
+
+/// What is done, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// `+`
+    Create,
+    /// `~`
+    Update,
+    /// `-/+`
+    Recreate,
+    /// `~`, nothing but its state changes.
+    Start,
+    /// `~`
+    Stop,
+    /// `~`
+    Restart,
+    /// `-`
+    Remove,
+    /// `+`, an image is fetched.
+    Pull,
+    /// `+`, an image is built.
+    Build,
+}

@@ -6,6 +6,7 @@ pub mod document;
 pub mod hash;
 pub mod id;
 pub mod known;
+pub mod note;
 pub mod problem;
 pub mod resource;
 pub mod secret;

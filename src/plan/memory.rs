@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::model::change::Subject;
 use crate::model::id::ResourceId;
 
 /// What the store remembers.
@@ -20,9 +21,12 @@ pub struct Memory {
     pub inventory: Vec<InventoryEntry>,
     /// Resources that left the desired state, since when.
     pub tombstones: BTreeMap<ResourceId, Tombstone>,
-    /// Corrections of the same field within the last 300 s, by `resource subject field`.
+    /// Single objects that left their resource (`ResourcePlan.orphans`), by `Stack/n8n container n8n-old-1`
+    /// (see [`orphan_key`]), since when.
+    pub orphans: BTreeMap<String, Tombstone>,
+    /// Corrections of the same field within the last 300 s, by `Step::correction_keys`.
     pub corrections: BTreeMap<String, u32>,
-    /// Operations that were applied and then planned again with the same cause, by fingerprint.
+    /// Operations that were applied and then planned again with the same cause, by `Step::fingerprint`.
     pub no_progress: BTreeMap<String, u32>,
 }
 
@@ -36,6 +40,8 @@ pub struct Applied {
     pub commit: Option<String>,
     /// Spec hash per subject (`container odoo-1`), to tell a missing thing from a new one.
     pub subjects: BTreeMap<String, String>,
+    /// Whether its specification allowed to remove what left it; holds when its document is deleted.
+    pub prune: bool,
 }
 
 /// One thing that we made.
@@ -64,4 +70,9 @@ pub struct Tombstone {
     pub since: DateTime<Utc>,
     /// How many successful revisions it has been absent from.
     pub revisions: u32,
+}
+
+/// The key of a single object in `Memory.orphans`.
+pub fn orphan_key(resource: &ResourceId, subject: &Subject) -> String {
+    format!("{resource} {subject}")
 }

@@ -2,12 +2,13 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::step::{Step, StepId, Subject};
-use crate::model::change::Class;
 use crate::model::id::{ResourceId, Revision};
+pub use crate::model::note::{Note, NoteKind};
 
 /// What apply would do. The same inputs give the same bytes.
 #[derive(Debug, Clone, Serialize)]
@@ -42,52 +43,37 @@ pub struct ResourcePlan {
     pub notes: Vec<Note>,
     /// Whether all that was needed could be read.
     pub complete: bool,
-}
-
-/// Something that is not done, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Note {
-    /// The sort of note.
-    pub kind: NoteKind,
-    /// What it is about, when it is one thing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Subject>,
-    /// Change or drift, when it is a difference.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<Class>,
-    /// For people; secrets masked.
-    pub text: String,
-    /// When it ends by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<DateTime<Utc>>,
-    /// The fields that differ, masked.
+    /// Whether the desired state has it; `false` for what is left of a deleted one.
+    pub desired: bool,
+    /// Wanted spec hash per subject (`container odoo-1`), for `Memory.applied` once it is applied.
+    #[serde(skip)]
+    pub subjects: BTreeMap<String, String>,
+    /// What we made for it and is no longer wanted, for `Memory.orphans`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<crate::model::change::FieldDiff>,
+    pub orphans: Vec<Subject>,
 }
 
-/// Why something is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NoteKind {
-    /// Not now: stopped by hand, suspended, a tombstone's wait.
-    Held,
-    /// Waits for another resource.
-    Blocked,
-    /// Could not be read.
-    Unknown,
-    /// A person has to decide; nothing will happen by itself.
-    NeedsDecision,
-    /// A difference that the drift mode only reports.
-    Reported,
-    /// Something else writes the same field.
-    Contended,
-    /// Applying it again would change nothing.
-    Stalled,
-    /// A guard refuses.
-    Refused,
-    /// Runs as wanted but its health check fails.
-    Unhealthy,
-    /// Accepted, but without effect in this version.
-    NotEnforced,
+impl Plan {
+    /// Whether the world differs from what is wanted: something is done, or a difference is left.
+    pub fn has_differences(&self) -> bool {
+        !self.steps.is_empty()
+            || self.resources.iter().any(|resource| resource.notes.iter().any(|note| note.class.is_some()))
+    }
+
+    /// Whether everything needed could be read; otherwise "no difference" can't be said.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// A step by its number.
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.get(id.checked_sub(1)?)
+    }
+}
+
+impl ResourcePlan {
+    /// Whether a guard refused its steps.
+    pub fn is_refused(&self) -> bool {
+        self.notes.iter().any(|note| note.kind == NoteKind::Refused)
+    }
 }

@@ -2,11 +2,10 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::engine::operation::EngineOperation;
+pub use crate::model::change::{Action, Subject, SubjectKind};
 use crate::model::change::{Class, FieldDiff, Risk};
 use crate::model::id::ResourceId;
 use crate::skills::repository::checkout::CheckoutTarget;
@@ -40,75 +39,17 @@ pub struct Step {
     /// The fields that differ, masked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldDiff>,
-    /// Steps that have to succeed before.
+    /// Steps that have to succeed before. Waits at the end of a step are its own verification: one that
+    /// needs it may begin before they end, because it carries the waits that it needs itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<StepId>,
+    /// Steps that have to be over before, whatever came of them (`required: false`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
     /// Hash over the observed facts that the step was decided on.
     pub fingerprint: String,
     /// What is done, in order; each one call, each idempotent.
     pub operations: Vec<Operation>,
-}
-
-/// What a step acts on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Subject {
-    /// The sort of thing.
-    pub kind: SubjectKind,
-    /// Its name on the host: container, network, volume, image reference, path.
-    pub name: String,
-}
-
-/// The sort of thing a step acts on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SubjectKind {
-    /// A checkout of a repository.
-    Checkout,
-    /// An image.
-    Image,
-    /// A network.
-    Network,
-    /// A volume.
-    Volume,
-    /// A container.
-    Container,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            SubjectKind::Checkout => "checkout",
-            SubjectKind::Image => "image",
-            SubjectKind::Network => "network",
-            SubjectKind::Volume => "volume",
-            SubjectKind::Container => "container",
-        };
-        write!(f, "{kind} {}", self.name)
-    }
-}
-
-/// What is done, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// `+`
-    Create,
-    /// `~`
-    Update,
-    /// `-/+`
-    Recreate,
-    /// `~`, nothing but its state changes.
-    Start,
-    /// `~`
-    Stop,
-    /// `~`
-    Restart,
-    /// `-`
-    Remove,
-    /// `+`, an image is fetched.
-    Pull,
-    /// `+`, an image is built.
-    Build,
 }
 
 /// One operation of a step; which outside system does it is decided here.
@@ -119,4 +60,21 @@ pub enum Operation {
     Engine(EngineOperation),
     /// Moves a checkout to a commit; refuses when tracked files were changed by others.
     Checkout(CheckoutTarget),
+}
+
+impl Step {
+    /// The keys under which a correction of drift is counted in `Memory.corrections`; empty for changes.
+    pub fn correction_keys(&self) -> Vec<String> {
+        match self.class {
+            Class::Change => Vec::new(),
+            Class::Drift(class) if self.fields.is_empty() => {
+                vec![format!("{} {} {class}", self.resource, self.subject)]
+            }
+            Class::Drift(_) => self
+                .fields
+                .iter()
+                .map(|field| format!("{} {} {}", self.resource, self.subject, field.field))
+                .collect(),
+        }
+    }
 }
