@@ -10,6 +10,9 @@ pub const SECRET_HASH: &str = "dev.ipai.secret-hash";
 pub const CONTENT_HASH: &str = "dev.ipai.content-hash";
 /// The operation that made it; finds a creation whose answer was lost.
 pub const OPERATION: &str = "dev.ipai.op-id";
+/// Names of the fields that were asked for although the engine's configuration fills them in when nobody asks
+/// (`logging.options.max-size,ulimits.nofile`); whatever else of those is found was filled in by the engine.
+pub const ASKED: &str = "dev.ipai.asked";
 /// All of ours begin so.
 pub const PREFIX: &str = "dev.ipai.";
 
@@ -29,3 +32,13 @@ pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
 pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
 /// All of Compose's begin so.
 pub const COMPOSE_PREFIX: &str = "com.docker.compose.";
+/// Compose's label for the program that made the thing.
+pub const COMPOSE_VERSION: &str = "com.docker.compose.version";
+/// Compose's label for the project's directory.
+pub const COMPOSE_WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// Compose's label for the project's files, separated by commas.
+pub const COMPOSE_CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// Compose's label for what a service depends on, as `service:condition:restart`, separated by commas.
+pub const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
+/// Compose's label for the id of the image.
+pub const COMPOSE_IMAGE: &str = "com.docker.compose.image";

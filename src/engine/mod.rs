@@ -2,8 +2,10 @@
 //!
 //! What Stack stands on, and later Environment and previews. Knows nothing of Compose files.
 
-pub mod fields;
-pub mod labels;
-pub mod observe;
-pub mod operation;
 pub mod spec;
+pub mod labels;
+pub mod fields;
+pub mod hash;
+pub mod request;
+pub mod operation;
+pub mod observe;

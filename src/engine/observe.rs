@@ -196,6 +196,7 @@ pub struct ImageFacts {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FileFacts {
-    /// `sha256:<hex>` of the content; `directory` for a directory, whose content is not read.
+    /// `sha256:<hex>` of the content, `hmac:<key id>:<hex>` when it is a secret; `directory` for a directory, whose
+    /// content is not read; `large:<bytes>` beyond 64 MiB; `special` for sockets and devices.
     pub digest: String,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkCreateRequest, VolumeCreateRequest};
 use serde::{Deserialize, Serialize};
 
-use super::spec::{BuildSpec, DependencyCondition, ShareKind};
+use super::spec::{BuildSpec, DependencyCondition, InjectedFile, ShareKind};
 
 /// Which container an operation means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,16 @@ pub enum EngineOperation {
         shares: Vec<(ShareKind, String)>,
         /// Our operation label's value.
         operation_id: String,
+    },
+    /// Writes files into a container that does not run yet.
+    CopyFiles {
+        /// Which container.
+        container: Target,
+        /// What to write; the content is never written anywhere else.
+        #[serde(skip)]
+        files: Vec<InjectedFile>,
+        /// The paths, for the journal.
+        targets: Vec<String>,
     },
     /// Starts a container.
     StartContainer {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkCreateRequest, VolumeCreateRequest};
-
+use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::model::known::Known;
@@ -55,6 +55,8 @@ pub struct ServiceSpec {
     pub depends_on: Vec<DependencySpec>,
     /// Files whose content belongs to the service: binds of files, configs, secrets.
     pub files: Vec<FileSpec>,
+    /// Files whose content is given by value: they are copied into the container between creation and start.
+    pub injected: Vec<InjectedFile>,
     /// Environment variables whose values are masked in every output.
     pub secret_environment: BTreeSet<String>,
     /// How long a stop waits before it kills.
@@ -159,15 +161,37 @@ pub enum DependencyCondition {
 }
 
 /// A file whose content belongs to a service.
+///
+/// A bind that the container may write counts only when its content is part of the repository: what a
+/// program writes into its own file is no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSpec {
     /// Where it is on the host.
     pub host_path: String,
     /// Where it is mounted.
     pub target: String,
-    /// The digest (`sha256:<hex>`) that the desired revision gives it; `None` when it is not part of the
-    /// repository, so that what is on the host counts.
+    /// The digest that the desired revision gives it (`sha256:<hex>`, or `tree:<object id>` for a directory);
+    /// `None` when it is not part of the repository, so that what is on the host counts.
     pub digest: Option<String>,
+    /// Whether its content is a secret.
+    pub secret: bool,
+}
+
+/// A file that is copied into a container, because its content is given inline or by a variable.
+///
+/// Not serializable: the content is never written anywhere but into the container.
+#[derive(Debug, Clone)]
+pub struct InjectedFile {
+    /// The absolute path in the container.
+    pub target: String,
+    /// The whole content.
+    pub content: SecretString,
+    /// The permission bits.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u64,
+    /// The group's number.
+    pub gid: u64,
     /// Whether its content is a secret.
     pub secret: bool,
 }
