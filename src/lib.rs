@@ -4,9 +4,12 @@
 
 pub mod model;
 pub mod config;
+pub mod telemetry;
 pub mod engine;
 pub mod skills;
 pub mod desired;
 pub mod observed;
 pub mod plan;
 pub mod reconcile;
+pub mod daemon;
+pub mod web;
