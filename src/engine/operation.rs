@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, ContainerUpdateBody, EndpointSettings, NetworkCreateRequest, VolumeCreateRequest,
+};
 use serde::{Deserialize, Serialize};
 
 use super::spec::{BuildSpec, DependencyCondition, InjectedFile, ShareKind};
@@ -122,6 +124,16 @@ pub enum EngineOperation {
     UnpauseContainer {
         /// Which.
         container: Target,
+    },
+    /// Changes limits or the restart policy of a container in place.
+    UpdateContainer {
+        /// Which.
+        container: Target,
+        /// The new values; what is not set stays.
+        #[serde(skip)]
+        update: Box<ContainerUpdateBody>,
+        /// The names of the fields, for the journal.
+        fields: Vec<String>,
     },
     /// Removes a stopped container; its named volumes stay, and so do its anonymous ones.
     RemoveContainer {
