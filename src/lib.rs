@@ -5,6 +5,7 @@
 pub mod model;
 pub mod config;
 pub mod telemetry;
+pub mod clients;
 pub mod engine;
 pub mod skills;
 pub mod desired;

@@ -1,3 +1,10 @@
 //! A git tree at one revision → `DesiredState`.
 
 pub mod state;
+pub mod tree;
+pub mod source;
+pub mod schema;
+pub mod load;
+
+pub use load::{LoadOptions, Loaded, load};
+pub use source::{At, Source, SourceSettings};

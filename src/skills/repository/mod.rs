@@ -2,3 +2,5 @@
 
 pub mod checkout;
 pub mod spec;
+pub mod observe;
+pub mod apply;

@@ -1,0 +1,543 @@
+//! The `git` program, for the network and for work trees; objects are read with libgit2 elsewhere.
+//!
+//! git runs with an empty home and a configuration of ours, hooks off, submodules off, one protocol
+//! allowed per call, every received object checked, and a deadline. A credential travels in an environment
+//! variable of the git process: never in its arguments, a URL, a file or an error.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::process::{Invocation, Output, ProcessError, run};
+use crate::model::hash::sha256_hex;
+use crate::model::problem::printable;
+use crate::model::secret::Redactor;
+
+/// A first fetch of a large repository over a slow line; odoo/odoo's branches take about 3 minutes.
+const FETCH_TIME_MAX: Duration = Duration::from_secs(600);
+/// Asking a remote for its default branch is one round trip.
+const ASK_TIME_MAX: Duration = Duration::from_secs(30);
+/// Writing a work tree of 40,000 files takes seconds.
+const LOCAL_TIME_MAX: Duration = Duration::from_secs(300);
+/// How long one fetch waits for another one of the same repository.
+const LOCK_TIME_MAX: Duration = FETCH_TIME_MAX;
+/// The longest message of git's that an error repeats.
+const MESSAGE_CHARS_MAX: usize = 600;
+/// Variables of the controller's own environment that git needs to reach the network as its operator set it up.
+const PASSED_ON: &[&str] = &[
+    "PATH",
+    "SSH_AUTH_SOCK",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+];
+
+/// The configuration that replaces the system's and the user's.
+const CONFIGURATION: &str = "\
+[core]
+\thooksPath = /dev/null
+\tfsmonitor = false
+\taskPass =
+\tautocrlf = false
+[credential]
+\thelper =
+[init]
+\tdefaultBranch = main
+[protocol]
+\tversion = 2
+[transfer]
+\tfsckObjects = true
+[fetch \"fsck\"]
+\tzeroPaddedFilemode = warn
+\tmissingSpaceBeforeDate = warn
+\tbadTimezone = warn
+[http]
+\tfollowRedirects = false
+\tlowSpeedLimit = 100
+\tlowSpeedTime = 30
+[submodule]
+\trecurse = false
+[fetch]
+\trecurseSubmodules = false
+[gc]
+\tautoDetach = false
+\tpruneExpire = never
+[maintenance]
+\tautoDetach = false
+[advice]
+\tdetachedHead = false
+[user]
+\tname = ipaictl
+\temail = ipaictl@localhost
+";
+
+/// The transport that a URL uses; the only one that git may use for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `https://`
+    Https,
+    /// `ssh://` and `git@host:path`
+    Ssh,
+    /// `http://`, where the settings allow it.
+    Http,
+    /// `git://`, where the settings allow it.
+    Git,
+    /// `file://` and paths, where the settings allow them.
+    File,
+}
+
+impl Protocol {
+    fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Https => "https",
+            Protocol::Ssh => "ssh",
+            Protocol::Http => "http",
+            Protocol::Git => "git",
+            Protocol::File => "file",
+        }
+    }
+}
+
+/// The address of a repository that may be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteUrl {
+    text: String,
+    protocol: Protocol,
+}
+
+impl RemoteUrl {
+    /// Reads a URL that a document names: `https` and `ssh`, and whatever begins with an allowed prefix.
+    pub fn parse(text: &str, allow: &[String]) -> Result<Self, String> {
+        let url = RemoteUrl::parse_own(text)?;
+        let permitted = matches!(url.protocol, Protocol::Https | Protocol::Ssh)
+            || allow.iter().any(|prefix| has_url_prefix(&url.text, prefix));
+        if permitted {
+            return Ok(url);
+        }
+        Err(format!("`{}` is not allowed: only `https` and `ssh`, and what `git.allow` lists", show(text)))
+    }
+
+    /// Reads a URL or an absolute path that the operator names.
+    pub fn parse_own(text: &str) -> Result<Self, String> {
+        let shown = show(text);
+        let refuse = |why: &str| Err(format!("`{shown}` {why}"));
+        if text.is_empty() || text.starts_with('-') || text.chars().any(|c| c.is_control() || c == ' ') {
+            return refuse("is not the address of a repository");
+        }
+        let make = |protocol| Ok(RemoteUrl { text: text.to_owned(), protocol });
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let protocol = match scheme {
+                "https" => Protocol::Https,
+                "ssh" => Protocol::Ssh,
+                "http" => Protocol::Http,
+                "git" => Protocol::Git,
+                "file" if rest.starts_with('/') && !rest.split('/').any(|part| part == "..") => {
+                    return make(Protocol::File);
+                }
+                _ => return refuse("uses a transport that is not supported"),
+            };
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let (user, host) =
+                authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
+            if user.contains(':') || (!user.is_empty() && protocol != Protocol::Ssh) {
+                return refuse("contains a credential; use `credentialFrom`");
+            }
+            if host.is_empty() || host.starts_with('-') || user.starts_with('-') || path.is_empty() {
+                return refuse("names no repository");
+            }
+            return make(protocol);
+        }
+        if text.contains("::") {
+            return refuse("uses a transport that is not supported");
+        }
+        if text.starts_with('/') {
+            if text.split('/').any(|part| part == "..") {
+                return refuse("contains `..`");
+            }
+            return make(Protocol::File);
+        }
+        // The short form of ssh: user@host:path.
+        match text.split_once(':') {
+            Some((host, path)) if !host.contains('/') && !path.is_empty() && !path.starts_with('-') => {
+                make(Protocol::Ssh)
+            }
+            _ => refuse("is neither a URL nor an absolute path"),
+        }
+    }
+
+    /// The URL as it was given; it contains no credential.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The folder name of its copy.
+    pub fn hash(&self) -> String {
+        sha256_hex(self.text.as_bytes())[..16].to_owned()
+    }
+
+    /// `https://host/`, the part of a URL that a credential is for.
+    fn origin(&self) -> Option<String> {
+        let (scheme, rest) = self.text.split_once("://")?;
+        Some(format!("{scheme}://{}/", rest.split('/').next()?))
+    }
+}
+
+fn has_url_prefix(url: &str, prefix: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    !prefix.is_empty()
+        && url.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A URL without its userinfo, for messages.
+pub fn show(url: &str) -> String {
+    let cut: String = printable(url).chars().take(200).collect();
+    match cut.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').map_or((rest, None), |(a, p)| (a, Some(p)));
+            let host = match authority.rsplit_once('@') {
+                Some((user, host)) if user.contains(':') || scheme.starts_with("http") => host,
+                _ => authority,
+            };
+            path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"))
+        }
+        None => cut,
+    }
+}
+
+/// Why git gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// git could not be run, or took too long.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// git said no.
+    #[error("{action} failed: {message}")]
+    Failed {
+        /// What was tried.
+        action: String,
+        /// git's own words, cut, without credentials.
+        message: String,
+    },
+    /// Our own folder could not be used.
+    #[error("failed to use the folder `{}`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        err: std::io::Error,
+    },
+    /// Another process fetches the same repository.
+    #[error("another fetch of `{url}` has not ended within {} s", LOCK_TIME_MAX.as_secs())]
+    Busy {
+        /// The repository.
+        url: String,
+    },
+}
+
+/// The `git` program with settings of ours.
+#[derive(Debug, Clone)]
+pub struct Git {
+    state_dir: PathBuf,
+}
+
+impl Git {
+    /// Prepares git's home and configuration under the state folder.
+    pub fn new(state_dir: &Path) -> Result<Self, GitError> {
+        let git = Git { state_dir: state_dir.to_owned() };
+        let home = git.home();
+        let folder = |err| GitError::Folder { path: home.clone(), err };
+        std::fs::create_dir_all(home.join("empty")).map_err(folder)?;
+        let file = home.join("config");
+        if std::fs::read_to_string(&file).ok().as_deref() != Some(CONFIGURATION) {
+            let temporary = home.join(format!(".config.{}", std::process::id()));
+            std::fs::write(&temporary, CONFIGURATION)
+                .and_then(|()| std::fs::rename(&temporary, &file))
+                .map_err(folder)?;
+        }
+        Ok(git)
+    }
+
+    /// The folder of our own copy of a repository.
+    pub fn mirror_path(&self, url: &RemoteUrl) -> PathBuf {
+        self.state_dir.join("repositories").join(url.hash())
+    }
+
+    /// Brings our own bare copy of a repository up to date: all branches and tags, and what HEAD means.
+    ///
+    /// Objects that were fetched once stay, also after a forced push. A copy that turns out to be damaged is made anew.
+    pub async fn fetch_mirror(
+        &self,
+        url: &RemoteUrl,
+        credential: Option<&SecretString>,
+    ) -> Result<PathBuf, GitError> {
+        let path = self.mirror_path(url);
+        let _lock = self.lock(url).await?;
+        let first = self.fetch_into(&path, url, credential).await;
+        match first {
+            Err(GitError::Failed { ref message, .. }) if is_damage(message) => {
+                tracing::warn!(
+                    url = show(url.as_str()),
+                    "the copy of a repository is damaged; making it anew"
+                );
+                let aside = path.with_extension("damaged");
+                let folder = |err| GitError::Folder { path: path.clone(), err };
+                if aside.exists() {
+                    std::fs::remove_dir_all(&aside).map_err(folder)?;
+                }
+                std::fs::rename(&path, &aside).map_err(folder)?;
+                self.fetch_into(&path, url, credential).await?;
+                std::fs::remove_dir_all(&aside).map_err(folder)?;
+            }
+            other => other?,
+        }
+        Ok(path)
+    }
+
+    async fn fetch_into(
+        &self,
+        path: &Path,
+        url: &RemoteUrl,
+        credential: Option<&SecretString>,
+    ) -> Result<(), GitError> {
+        if !path.join("HEAD").exists() {
+            let init = self.local(path.parent()).args(["init", "--quiet", "--bare", "--"]).args([path]);
+            std::fs::create_dir_all(path).map_err(|err| GitError::Folder { path: path.to_owned(), err })?;
+            self.run("making a repository", &init, None).await?;
+        }
+        let fetch = self
+            .remote(path, url, credential, FETCH_TIME_MAX)
+            .args(["fetch", "--quiet", "--prune", "--force", "--no-write-fetch-head", "--no-tags"])
+            .args(["--no-recurse-submodules", "--", url.as_str()])
+            .args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+        self.run(&format!("fetching `{}`", show(url.as_str())), &fetch, credential).await?;
+        let ask = self.remote(path, url, credential, ASK_TIME_MAX).args([
+            "ls-remote",
+            "--quiet",
+            "--symref",
+            "--",
+            url.as_str(),
+            "HEAD",
+        ]);
+        let answer = self.run(&format!("asking `{}` for HEAD", show(url.as_str())), &ask, credential).await?;
+        let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+        let head = answer.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
+        if let Some(head) = head.filter(|head| head.starts_with("refs/heads/")) {
+            let set = self.local(Some(path)).args(["symbolic-ref", "HEAD", head]);
+            self.run("setting HEAD", &set, None).await?;
+        }
+        Ok(())
+    }
+
+    /// An invocation of git that touches no network.
+    pub fn local(&self, directory: Option<&Path>) -> Invocation {
+        let mut invocation = self.base(LOCAL_TIME_MAX).env("GIT_ALLOW_PROTOCOL", "file");
+        invocation.directory = directory.map(Path::to_owned);
+        invocation
+    }
+
+    fn remote(
+        &self,
+        directory: &Path,
+        url: &RemoteUrl,
+        credential: Option<&SecretString>,
+        deadline: Duration,
+    ) -> Invocation {
+        let mut invocation = self
+            .base(deadline)
+            .env("GIT_ALLOW_PROTOCOL", url.protocol.as_str())
+            // The user's own ~/.ssh counts (ssh takes it from the password file, not from HOME): hosts must be known.
+            .env(
+                "GIT_SSH_COMMAND",
+                "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15 -o ForwardAgent=no -o ClearAllForwardings=yes -o PermitLocalCommand=no",
+            );
+        invocation.directory = Some(directory.to_owned());
+        if let (Some(credential), Some(origin)) = (credential, url.origin()) {
+            let credential = credential.expose_secret();
+            let pair = match credential.contains(':') {
+                true => credential.to_owned(),
+                // What GitHub and GitLab take as the user name of a token.
+                false => format!("x-access-token:{credential}"),
+            };
+            let header = base64::engine::general_purpose::STANDARD.encode(pair);
+            invocation = invocation
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", format!("http.{origin}.extraHeader"))
+                .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {header}"));
+        }
+        invocation
+    }
+
+    fn base(&self, deadline: Duration) -> Invocation {
+        let home = self.home();
+        let mut invocation = Invocation::new("git", deadline)
+            .env("HOME", home.join("empty"))
+            .env("XDG_CONFIG_HOME", home.join("empty"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_SYSTEM", "/dev/null")
+            .env("GIT_CONFIG_GLOBAL", home.join("config"))
+            .env("GIT_ATTR_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "/bin/false")
+            .env("SSH_ASKPASS_REQUIRE", "never")
+            .env("LC_ALL", "C");
+        for name in PASSED_ON {
+            if let Some(value) = std::env::var_os(name) {
+                invocation = invocation.env(*name, value);
+            }
+        }
+        invocation
+    }
+
+    /// Runs git and requires that it succeeds.
+    pub async fn run(
+        &self,
+        action: &str,
+        invocation: &Invocation,
+        credential: Option<&SecretString>,
+    ) -> Result<Output, GitError> {
+        let output = run(invocation).await?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        Err(GitError::Failed { action: action.to_owned(), message: message(&output, credential) })
+    }
+
+    fn home(&self) -> PathBuf {
+        self.state_dir.join("git")
+    }
+
+    async fn lock(&self, url: &RemoteUrl) -> Result<std::fs::File, GitError> {
+        let folder = self.state_dir.join("repositories");
+        let path = folder.join(format!("{}.lock", url.hash()));
+        let fail = |err| GitError::Folder { path: folder.clone(), err };
+        std::fs::create_dir_all(&folder).map_err(fail)?;
+        let file =
+            std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(fail)?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(std::fs::TryLockError::Error(err)) => return Err(fail(err)),
+                Err(std::fs::TryLockError::WouldBlock) if start.elapsed() > LOCK_TIME_MAX => {
+                    return Err(GitError::Busy { url: show(url.as_str()) });
+                }
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+/// git's reason in one line: the lines that begin with `fatal:` or `error:`, else the last ones.
+fn message(output: &Output, credential: Option<&SecretString>) -> String {
+    let said = output.stderr.trim();
+    let reasons: Vec<&str> = said
+        .lines()
+        .filter_map(|line| {
+            let line = line.trim_start_matches("remote: ");
+            line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: "))
+        })
+        .collect();
+    let text = match reasons.is_empty() {
+        true => {
+            said.lines().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ")
+        }
+        false => reasons.join("; "),
+    };
+    let mut redactor = Redactor::default();
+    if let Some(credential) = credential {
+        redactor.learn(credential.expose_secret());
+    }
+    let text = redactor.redact(&text);
+    let text = match text.is_empty() {
+        true => format!("git ended with {}", output.status),
+        false => text,
+    };
+    printable(&text).chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
+/// Whether git's words mean that our copy, not the remote, is broken.
+fn is_damage(message: &str) -> bool {
+    const SIGNS: &[&str] = &[
+        "not a git repository",
+        "corrupt",
+        "bad object",
+        "unable to read",
+        "unable to parse",
+        "is empty",
+        "did not match pack",
+        "bad signature",
+        "unable to resolve reference",
+        "cannot lock ref",
+        "missing blob",
+        "missing tree",
+        "missing commit",
+    ];
+    let message = message.to_ascii_lowercase();
+    !message.contains("could not read from remote") && SIGNS.iter().any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_may_name_https_and_ssh_only() {
+        for url in [
+            "https://github.com/a/b.git",
+            "ssh://git@github.com/a/b",
+            "git@github.com:a/b.git",
+            "ssh://git@host:2222/a",
+        ] {
+            assert!(RemoteUrl::parse(url, &[]).is_ok(), "{url}");
+        }
+        for url in [
+            "ext::sh -c id",
+            "file:///etc",
+            "/etc",
+            "--upload-pack=x",
+            "-oProxyCommand=x:y",
+            "https://user:pw@host/a",
+            "https://token@host/a",
+            "ssh://-oProxyCommand=x/a",
+            "http://host/a",
+            "git://host/a",
+            "https://",
+            "a\nb",
+            "relative/path",
+            "fd::3",
+        ] {
+            assert!(RemoteUrl::parse(url, &[]).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_prefix_ends_at_a_slash() {
+        let allow = ["file:///srv/git/".to_owned(), "git://127.0.0.1:9418".to_owned()];
+        assert!(RemoteUrl::parse("file:///srv/git/a", &allow).is_ok());
+        assert!(RemoteUrl::parse("git://127.0.0.1:9418/a", &allow).is_ok());
+        for url in
+            ["file:///srv/git-evil/a", "file:///srv/git/../../etc", "git://127.0.0.1:94180/a", "/srv/git/a"]
+        {
+            assert!(RemoteUrl::parse(url, &allow).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_message_shows_a_credential() {
+        let err = RemoteUrl::parse("https://user:hunter2@host/a", &[]).unwrap_err();
+        assert!(!err.contains("hunter2"), "{err}");
+        assert_eq!(show("ssh://git@host/a"), "ssh://git@host/a");
+    }
+}

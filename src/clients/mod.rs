@@ -1,0 +1,5 @@
+//! One file per outside system, a concrete struct each. Errors are bounded and carry no secret.
+
+pub mod process;
+pub mod git;
+pub mod secrets;

@@ -1,0 +1,73 @@
+//! Reads what a checkout holds; changes nothing and touches no network.
+
+use std::path::Path;
+
+use git2::{ErrorCode, Repository, StatusOptions, StatusShow};
+
+use super::checkout::CheckoutFacts;
+use crate::clients::git::show;
+use crate::model::known::Known;
+
+/// Changed files that are named.
+const DIRTY_MAX: usize = 20;
+
+/// Observes a checkout on this machine.
+pub async fn observe_checkout(path: &str) -> Known<CheckoutFacts> {
+    let path = path.to_owned();
+    match tokio::task::spawn_blocking(move || read_checkout(Path::new(&path))).await {
+        Ok(facts) => facts,
+        Err(err) => Known::Unknown(format!("reading the checkout failed: {err}")),
+    }
+}
+
+/// Reads a checkout; blocks.
+pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
+    let mut facts = CheckoutFacts::default();
+    match std::fs::symlink_metadata(path) {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Known::Known(facts),
+        Err(err) => return Known::Unknown(format!("`{}` can't be read: {err}", path.display())),
+        Ok(_) => facts.exists = true,
+    }
+    let repository = match Repository::open(path) {
+        Ok(repository) => repository,
+        Err(err) if err.code() == ErrorCode::NotFound => return Known::Known(facts),
+        Err(err) => return Known::Unknown(format!("`{}` can't be read: {}", path.display(), err.message())),
+    };
+    facts.url = repository.find_remote("origin").ok().and_then(|remote| remote.url().ok().map(show));
+    let Some(commit) = repository.head().ok().and_then(|head| head.peel_to_commit().ok()) else {
+        return Known::Known(facts);
+    };
+    facts.commit = Some(commit.id().to_string());
+    facts.repository = !repository.is_bare() && commit.tree().is_ok();
+    if facts.repository {
+        match dirty_files(&repository) {
+            Ok(dirty) => facts.dirty = dirty,
+            Err(err) => {
+                return Known::Unknown(format!(
+                    "the changes in `{}` can't be read: {}",
+                    path.display(),
+                    err.message()
+                ));
+            }
+        }
+    }
+    Known::Known(facts)
+}
+
+/// Tracked files that differ from HEAD, staged or not, sorted.
+fn dirty_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
+    let mut options = StatusOptions::new();
+    options
+        .show(StatusShow::IndexAndWorkdir)
+        .include_untracked(false)
+        .include_ignored(false)
+        .exclude_submodules(true)
+        .no_refresh(true)
+        .renames_head_to_index(false);
+    let statuses = repository.statuses(Some(&mut options))?;
+    let mut dirty: Vec<String> =
+        statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
+    dirty.sort_unstable();
+    dirty.truncate(DIRTY_MAX);
+    Ok(dirty)
+}
