@@ -13,4 +13,6 @@ pub mod observed;
 pub mod plan;
 pub mod reconcile;
 pub mod daemon;
+pub mod error;
+pub mod cli;
 pub mod web;

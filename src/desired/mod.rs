@@ -1,5 +1,6 @@
 //! A git tree at one revision → `DesiredState`.
 
+pub mod starter;
 pub mod state;
 pub mod tree;
 pub mod source;

@@ -1,0 +1,19 @@
+//! One file a verb.
+
+mod completions;
+mod init;
+mod man;
+
+use super::Session;
+use super::args::Command;
+use crate::error::{Error, Exit};
+
+/// Runs the verb.
+pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
+    match command {
+        Command::Init(args) => init::run(session, &args),
+        Command::Completions(args) => completions::run(session, &args),
+        Command::Man(args) => man::run(session, &args),
+        _ => Err(Error::usage("not yet", "")),
+    }
+}

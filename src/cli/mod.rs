@@ -1,0 +1,120 @@
+//! The command line: parse, run one verb, print the error once.
+//!
+//! Verbs only wire and print; what they show was decided elsewhere.
+
+pub mod args;
+pub mod commands;
+pub mod ui;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+
+use self::args::{Command, CommandLine, Global};
+use self::ui::{Ui, to_stderr};
+use crate::config::{Environment, Settings};
+use crate::error::{Error, Exit};
+
+/// What every verb gets: the global options, the environment, the terminal.
+#[derive(Debug)]
+pub struct Session {
+    /// The global options.
+    pub global: Global,
+    /// The environment variables that we honour.
+    pub environment: Environment,
+    /// The terminal.
+    pub ui: Ui,
+}
+
+impl Session {
+    /// The settings of the files, overruled by the options.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = Settings::load(&self.environment, self.global.config.as_deref())?;
+        if let Some(repo) = &self.global.repo {
+            settings.repo = Some(repo.clone());
+        }
+        if let Some(path) = &self.global.path {
+            settings.path.clone_from(path);
+        }
+        if let Some(store) = &self.global.store {
+            settings.store = Some(store.clone());
+        }
+        Ok(settings)
+    }
+}
+
+/// Runs one command line, from its arguments to its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(err) => return explain(&err).code(),
+    };
+    let environment = Environment::read();
+    let ui = Ui::new(&line.global, environment.no_color);
+    let mut session = Session { global: line.global, environment, ui };
+    let detailed = matches!(&line.command, Command::Diff(args) if args.detailed_exitcode);
+    // Acting does not depend on a reader; for all others a reader that left has seen enough.
+    let acts = matches!(line.command, Command::Apply(_) | Command::Serve(_));
+    let result = commands::run(&mut session, line.command);
+    if session.ui.is_closed() && !acts {
+        return Exit::Done.code();
+    }
+    match result {
+        Ok(exit) => exit.code(),
+        Err(error) => {
+            to_stderr(&error.render());
+            if detailed { Exit::Failed.code() } else { error.exit().code() }
+        }
+    }
+}
+
+/// Prints what clap has to say: help and version are data, the rest is a wrong use.
+fn explain(err: &clap::Error) -> Exit {
+    use std::io::Write as _;
+    let text = err.render().to_string();
+    if err.use_stderr() {
+        to_stderr(ui::printable_lines(&text).trim_end());
+        return Exit::Unclear;
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Exit::Failed,
+        _ => Exit::Done,
+    }
+}
+
+/// Runs a future to its end on a runtime of its own: one thread unless the work needs more.
+fn block_on<T>(threads: usize, future: impl Future<Output = T>) -> T {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build().expect("the system gives a process its event loop").block_on(future)
+}
+
+/// Writes a file whole.
+fn write_file(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|err| file_error("write", path, err))
+}
+
+fn create_folder(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|err| file_error("create", path, err))
+}
+
+fn file_error(action: &'static str, path: &Path, err: std::io::Error) -> Error {
+    Error::File { action, path: path.display().to_string(), err }
+}
+
+/// A path as a person would write it: relative to the working directory where it lies below.
+fn shown(path: &Path) -> PathBuf {
+    std::env::current_dir()
+        .ok()
+        .and_then(|current| path.strip_prefix(current).map(Path::to_owned).ok())
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or_else(|| path.to_owned())
+}

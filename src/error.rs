@@ -1,0 +1,212 @@
+//! The edge: any error → how it is printed, its hint and its exit code.
+//!
+//! Errors are made where things fail; here they only get what a person at a terminal needs.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+
+use crate::config::ConfigError;
+use crate::model::problem::{Problem, printable};
+use crate::reconcile::PassError;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; nothing differs.
+    Done,
+    /// `diff` or `validate` found differences or problems.
+    Found,
+    /// It failed.
+    Failed,
+    /// Usage, or it cannot be told.
+    Unclear,
+    /// The saved plan is stale.
+    Stale,
+    /// The lock is held.
+    Locked,
+    /// Refused by a policy, a window or a check.
+    Refused,
+    /// Applied, but not healthy.
+    Unhealthy,
+    /// `diff --detailed-exitcode` found changes.
+    DetailedChanges,
+}
+
+impl Exit {
+    /// The exit code, as `docs/cli.md` lists it.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Found | Exit::Failed => 1,
+            Exit::Unclear | Exit::DetailedChanges => 2,
+            Exit::Stale => 3,
+            Exit::Locked => 4,
+            Exit::Refused => 5,
+            Exit::Unhealthy => 6,
+        }
+    }
+}
+
+/// The exit codes as `docs/cli.md` and the manual page show them.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "done; nothing differs"),
+    (1, "`diff`, `validate`: differences or problems found; other commands: failed"),
+    (
+        2,
+        "usage; cannot tell (bad state, something unknown); `apply` without a terminal or `--yes`; an error of our own",
+    ),
+    (3, "the saved plan is stale"),
+    (4, "the lock is held, and by whom"),
+    (5, "refused by a policy, a window or a check"),
+    (6, "applied, but not healthy"),
+];
+
+/// Anything that ends a command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line asks for something that can't be.
+    #[error("{message}")]
+    Usage {
+        /// What.
+        message: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// Our own settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The desired state has errors.
+    #[error("the desired state at {at} is not valid")]
+    Invalid {
+        /// Which revision.
+        at: String,
+        /// Everything that is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// A pass could not be made.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// The starter repository can't be made.
+    #[error(transparent)]
+    Starter(#[from] crate::desired::starter::StarterError),
+    /// A file of the person's that can't be read or written.
+    #[error("failed to {action} `{path}`")]
+    File {
+        /// `read`, `write`, ….
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        err: std::io::Error,
+    },
+    /// Standard output can't be written, for another reason than that nobody reads it.
+    #[error("failed to write to standard output")]
+    Output(#[from] std::io::Error),
+}
+
+impl Error {
+    /// A wrong use of the command line.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Usage { message: message.into(), hint: hint.into() }
+    }
+
+    /// How a command with this error ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
+            Error::Pass(PassError::Missing(_)) => Exit::Unclear,
+            Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Usage { hint, .. } => Some(hint.clone()).filter(|hint| !hint.is_empty()),
+            Error::Config(ConfigError::Read { .. }) => Some("Check the path and who may read it.".to_owned()),
+            Error::Invalid { .. } => {
+                Some("See all of it with `ipaictl validate`; a running controller stays with the last good revision."
+                    .to_owned())
+            }
+            Error::Config(ConfigError::Invalid(_))
+            | Error::Pass(_)
+            | Error::Starter(_)
+            | Error::File { .. }
+            | Error::Output(_) => None,
+        }
+    }
+
+    /// What is wrong with the input, when that is the error.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Error::Config(ConfigError::Invalid(problems)) | Error::Invalid { problems, .. } => problems,
+            _ => &[],
+        }
+    }
+
+    /// The error as it is printed once: its problems, its chain of causes, what to do next.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        for problem in self.problems() {
+            let _ = writeln!(out, "{problem}");
+        }
+        out.push_str("error: ");
+        out.push_str(&printable(&chain(self)));
+        if let Some(hint) = self.hint() {
+            let _ = write!(out, "\nHint: {}", printable(&hint));
+        }
+        out
+    }
+}
+
+/// The chain of causes longer than this says nothing more to a person.
+const CAUSES_MAX: usize = 8;
+
+/// An error and its causes, each said once.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut out = error.to_string();
+    let mut cause = error.source();
+    for _ in 0..CAUSES_MAX {
+        let Some(current) = cause else { break };
+        let text = current.to_string();
+        if !out.ends_with(&text) {
+            let _ = write!(out, ": {text}");
+        }
+        cause = current.source();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_is_in_the_table() {
+        let all = [
+            Exit::Done,
+            Exit::Found,
+            Exit::Failed,
+            Exit::Unclear,
+            Exit::Stale,
+            Exit::Locked,
+            Exit::Refused,
+            Exit::Unhealthy,
+            Exit::DetailedChanges,
+        ];
+        for exit in all {
+            assert!(EXIT_CODES.iter().any(|(code, _)| *code == exit.code()), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_printed_with_its_causes_and_what_to_do() {
+        let error = Error::File {
+            action: "read",
+            path: "a\u{1b}b".into(),
+            err: std::io::Error::from(std::io::ErrorKind::NotFound),
+        };
+        assert_eq!(error.render(), "error: failed to read `a\\u{1b}b`: entity not found");
+    }
+}
