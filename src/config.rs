@@ -39,7 +39,7 @@ pub struct Settings {
     pub drift_scan: Duration,
     /// Where evidence is kept beside the state directory, and for how long.
     pub evidence: EvidenceSettings,
-    /// Transports and hosts, beyond `https` and `ssh` to public addresses, that git may use.
+    /// Beginnings of URLs, beyond `https` and `ssh` ones, that Repository documents may use.
     pub git_allow: Vec<String>,
     /// The file with the age identity that opens `{age: …}` secrets.
     pub age_identity: Option<PathBuf>,
@@ -284,14 +284,14 @@ mod tests {
             "repo: state\nbranch: prod\npath: hosts\nstateDir: /var/lib/x\nstore: sqlite:///x.db\n\
              listen: 0.0.0.0:80\nconcurrency: 2\nintervals: {gitPoll: 30s, driftScan: 1h}\n\
              schedule: {cron: '*/5 * * * *', timeZone: Europe/Berlin}\n\
-             evidence: {commitTo: docs, keep: 30d}\ngit: {allow: [file]}\nageIdentity: key.txt\n\
+             evidence: {commitTo: docs, keep: 30d}\ngit: {allow: [\"file:///srv/\"]}\nageIdentity: key.txt\n\
              log: {format: json, filter: debug}\nholder: me\n",
         )
         .unwrap();
         assert_eq!(settings.repo.as_deref(), Some("/etc/ipaictl/state"));
         assert_eq!(settings.git_poll, Duration::from_secs(30));
         assert_eq!(settings.schedule.time_zone, chrono_tz::Europe::Berlin);
-        assert_eq!(settings.git_allow, ["file"]);
+        assert_eq!(settings.git_allow, ["file:///srv/"]);
         assert_eq!(settings.age_identity.as_deref(), Some(Path::new("/etc/ipaictl/key.txt")));
         assert_eq!(settings.log_format, LogFormat::Json);
         // Every key of the table was in the text above, so none is read into nothing.

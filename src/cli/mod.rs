@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod reference;
 pub mod ui;
 
 use std::ffi::OsString;
@@ -86,6 +87,7 @@ fn explain(err: &clap::Error) -> Exit {
 }
 
 /// Runs a future to its end on a runtime of its own: one thread unless the work needs more.
+#[allow(dead_code)]
 fn block_on<T>(threads: usize, future: impl Future<Output = T>) -> T {
     let mut builder = match threads {
         1 => tokio::runtime::Builder::new_current_thread(),

@@ -184,9 +184,9 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "git.allow",
-        accepts: "list of transports and hosts",
+        accepts: "list of URL prefixes",
         default: "none",
-        about: "What git may use beyond `https` and `ssh`: `file` for local paths in Repository documents.",
+        about: "Beginnings of other URLs that Repository documents may use, such as `file:///srv/git/` or `http://git.lan/`.",
         read: |settings, node, _| {
             let items =
                 node.items().ok_or_else(|| format!("expected a list, found a {}", node.type_name()))?;

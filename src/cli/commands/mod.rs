@@ -14,6 +14,9 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Init(args) => init::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
-        _ => Err(Error::usage("not yet", "")),
+        _ => {
+            session.settings()?;
+            Err(Error::usage("this build does not know this command yet", ""))
+        }
     }
 }

@@ -1,0 +1,210 @@
+//! The real program: exit codes, what it says to wrong input, and that its pages are up to date.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The program in a home of its own, so that no setting of the person at this machine matters.
+pub struct Program {
+    home: tempfile::TempDir,
+}
+
+impl Program {
+    pub fn new() -> Self {
+        let home = tempfile::Builder::new().prefix("ipaictl-cli-").tempdir().unwrap();
+        std::fs::create_dir(home.path().join("work")).unwrap();
+        Program { home }
+    }
+
+    pub fn with_identity() -> Self {
+        let program = Program::new();
+        let identity = "[user]\n\tname = Tester\n\temail = tester@example.org\n";
+        std::fs::write(program.home.path().join(".gitconfig"), identity).unwrap();
+        program
+    }
+
+    pub fn work(&self) -> PathBuf {
+        self.home.path().join("work")
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipaictl"));
+        command
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("RUST_BACKTRACE", "full")
+            .current_dir(self.work())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+        Ran::from(self.command().args(arguments).output().unwrap())
+    }
+
+    /// A state repository made by `init`, in `work/state`.
+    pub fn starter() -> (Self, PathBuf) {
+        let program = Program::with_identity();
+        let ran = program.run(["init", "state"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let state = program.work().join("state");
+        (program, state)
+    }
+}
+
+/// What a run of the program gave.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Ran {
+            code: output.status.code().expect("not killed"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+const COMMANDS: &[&str] = &[
+    "init",
+    "validate",
+    "schema",
+    "diff",
+    "plan",
+    "apply",
+    "serve",
+    "status",
+    "get",
+    "describe",
+    "history",
+    "reconcile",
+    "doctor",
+    "completions",
+    "man",
+];
+
+#[test]
+fn every_command_has_help_that_ends_with_an_example() {
+    let program = Program::new();
+    for name in COMMANDS {
+        let ran = program.run([name, "--help"]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{name}");
+        let last = ran.out.trim_end().rsplit("\n\n").next().unwrap();
+        assert!(last.starts_with("Example") && last.contains(&format!("ipaictl {name}")), "{name}:\n{last}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_explained_and_ends_with_2() {
+    let program = Program::new();
+    for (arguments, says) in [
+        (vec![], "Usage:"),
+        (vec!["frobnicate"], "unrecognized subcommand"),
+        (vec!["dif"], "diff"),
+        (vec!["diff", "--unknown"], "unexpected argument"),
+        (vec!["diff", "n8n"], "not of the form KIND/NAME"),
+        (vec!["diff", "Stak/n8n"], "did you mean Stack?"),
+        (vec!["diff", "Environment/prod"], "not supported by this version"),
+        (vec!["diff", "Stack/N8N"], "lower case"),
+        (vec!["diff", "-o", "xml"], "text, json, yaml, markdown"),
+        (vec!["diff", "--revision", "a", "--working-tree"], "cannot be used with"),
+        (vec!["apply", "--allow-destroy", "Stack/db@12"], "first eight digits"),
+        (vec!["history", "--limit", "0"], "1..=10000"),
+        (vec!["reconcile"], "KIND/NAME"),
+        (vec!["completions", "tcsh"], "bash"),
+        (vec!["diff", "\u{1b}[31m/x"], "no such kind"),
+    ] {
+        let ran = program.run(&arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
+        assert!(!ran.err.contains('\u{1b}'), "{arguments:?}");
+    }
+}
+
+#[test]
+fn arguments_that_are_no_text_or_endless_are_refused() {
+    let program = Program::new();
+    let bytes = OsStr::from_bytes(b"Stack/\xff\xfe");
+    let ran = program.run([OsStr::new("diff"), bytes]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let ran = program.run([format!("diff/{}", "x".repeat(100_000))]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.len() < 250_000);
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    let program = Program::new();
+    for arguments in [["completions", "bash"], ["man", "--no-color"]] {
+        let mut child =
+            program.command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_names_its_place() {
+    let program = Program::new();
+    let file = program.work().join("config.yaml");
+    std::fs::write(&file, "intervals:\n  gitPol: 5s\n").unwrap();
+    let ran = program.run(["--config", "config.yaml", "status"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("config.yaml:2:3: error: unknown setting `intervals.gitPol`"), "{}", ran.err);
+    assert!(ran.err.contains("Did you mean `intervals.gitPoll`?"));
+    let ran = program.run(["--config", "absent.yaml", "status"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("failed to read configuration `absent.yaml`"), "{}", ran.err);
+}
+
+#[test]
+fn init_commits_a_starter_and_refuses_a_folder_with_content() {
+    let (program, state) = Program::starter();
+    assert!(state.join("desired-state/hello.yaml").exists());
+    let log = Command::new("git").arg("-C").arg(&state).args(["status", "--porcelain"]).output().unwrap();
+    assert_eq!((log.status.success(), log.stdout.len()), (true, 0));
+    let before = std::fs::read(state.join("README.md")).unwrap();
+    let ran = program.run(["init", "state"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("is not empty"), "{}", ran.err);
+    assert_eq!(std::fs::read(state.join("README.md")).unwrap(), before);
+}
+
+#[test]
+fn init_without_an_identity_says_how_to_commit() {
+    let program = Program::new();
+    let ran = program.run(["init", "state"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("git config --global user.name"), "{}", ran.err);
+}
+
+#[test]
+fn manual_pages_and_completions_are_written() {
+    let program = Program::new();
+    let ran = program.run(["man", "--out", "man"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let page = std::fs::read_to_string(program.work().join("man/ipaictl-diff.1")).unwrap();
+    assert!(page.contains("detailed"));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = program.run(["completions", shell]);
+        assert!(ran.code == 0 && ran.out.contains("reconcile"), "{shell}");
+    }
+}
+
+#[test]
+fn the_page_about_the_command_line_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    let page = ipaictl::cli::reference::render();
+    if std::env::var_os("IPAICTL_BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/cli.md is stale; run: IPAICTL_BLESS=1 cargo test --test it cli");
+}
