@@ -1,5 +1,6 @@
 //! One file per outside system, a concrete struct each. Errors are bounded and carry no secret.
 
 pub mod process;
+pub mod git_url;
 pub mod git;
 pub mod secrets;

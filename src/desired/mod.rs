@@ -3,6 +3,8 @@
 pub mod starter;
 pub mod state;
 pub mod tree;
+pub mod documents;
+pub mod revision;
 pub mod source;
 pub mod schema;
 pub mod load;

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, Repository};
 use secrecy::SecretString;
 
+use super::revision::{resolve_branch, resolve_head, resolve_reference};
 use super::tree::Tree;
-use crate::clients::git::{Git, GitError, RemoteUrl, show};
+use crate::clients::git::{Git, GitError};
+use crate::clients::git_url::{RemoteUrl, show};
 use crate::model::id::Revision;
-use crate::model::problem::nearest;
 
 /// Which repository, branch and folder.
 #[derive(Debug, Clone, Default)]
@@ -348,102 +349,4 @@ fn normal_path(path: &str) -> Option<String> {
     }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     (!parts.contains(&"..")).then(|| parts.join("/"))
-}
-
-/// The commit of a branch, tag or commit of a repository.
-pub(super) fn resolve_reference(
-    repository: &Repository,
-    reference: &str,
-    repo: &str,
-) -> Result<Revision, SourceError> {
-    let unknown = || {
-        let names = short_names(repository);
-        SourceError::UnknownReference {
-            reference: reference.to_owned(),
-            repo: repo.to_owned(),
-            nearest: nearest(reference, names.iter().map(String::as_str)).map(str::to_owned),
-        }
-    };
-    if reference.is_empty() || reference.starts_with('-') {
-        return Err(unknown());
-    }
-    let named = ["refs/heads/", "refs/tags/", "refs/remotes/origin/"]
-        .iter()
-        .find_map(|prefix| repository.find_reference(&format!("{prefix}{reference}")).ok());
-    let found = match named {
-        Some(found) => found.peel_to_commit(),
-        None => repository.revparse_single(reference).and_then(|object| object.peel_to_commit()),
-    };
-    match found {
-        Ok(commit) => Ok(Revision { reference: reference.to_owned(), commit: Some(commit.id().to_string()) }),
-        Err(_) if repository.is_empty().unwrap_or(false) => Err(SourceError::Empty { repo: repo.to_owned() }),
-        Err(_) => Err(unknown()),
-    }
-}
-
-fn resolve_branch(repository: &Repository, branch: &str, repo: &str) -> Result<Revision, SourceError> {
-    for prefix in ["refs/heads/", "refs/remotes/origin/"] {
-        if let Ok(found) = repository.find_reference(&format!("{prefix}{branch}")) {
-            let commit = found.peel_to_commit().map_err(|err| SourceError::Objects {
-                what: branch.to_owned(),
-                repo: repo.to_owned(),
-                err,
-            })?;
-            return Ok(Revision { reference: branch.to_owned(), commit: Some(commit.id().to_string()) });
-        }
-    }
-    let names = short_names(repository);
-    if names.is_empty() {
-        return Err(SourceError::Empty { repo: repo.to_owned() });
-    }
-    let near = nearest(branch, names.iter().map(String::as_str)).map(str::to_owned);
-    // With nothing similar left, the branch that HEAD means is the one to look at.
-    let head = repository.head().ok().and_then(|head| head.shorthand().ok().map(str::to_owned));
-    Err(SourceError::BranchMissing {
-        branch: branch.to_owned(),
-        repo: repo.to_owned(),
-        nearest: near.or(head).or_else(|| names.into_iter().next()),
-    })
-}
-
-/// What HEAD means, under the name of its branch.
-pub(super) fn resolve_head(repository: &Repository, repo: &str) -> Result<Revision, SourceError> {
-    match repository.head() {
-        Ok(head) => {
-            let commit = head.peel_to_commit().map_err(|err| SourceError::Objects {
-                what: "HEAD".to_owned(),
-                repo: repo.to_owned(),
-                err,
-            })?;
-            let reference = head.shorthand().unwrap_or("HEAD").to_owned();
-            Ok(Revision { reference, commit: Some(commit.id().to_string()) })
-        }
-        Err(_) => {
-            let branch = repository
-                .find_reference("HEAD")
-                .ok()
-                .and_then(|head| head.symbolic_target().ok().flatten().map(str::to_owned))
-                .and_then(|target| target.strip_prefix("refs/heads/").map(str::to_owned));
-            resolve_branch(repository, branch.as_deref().unwrap_or("HEAD"), repo)
-        }
-    }
-}
-
-/// The names of branches and tags, at most a thousand: enough to find a near one.
-fn short_names(repository: &Repository) -> Vec<String> {
-    let Ok(references) = repository.references() else { return Vec::new() };
-    let mut names: Vec<String> = references
-        .flatten()
-        .take(1_000)
-        .filter_map(|reference| {
-            let name = reference.name().ok()?;
-            ["refs/heads/", "refs/tags/", "refs/remotes/origin/"]
-                .iter()
-                .find_map(|prefix| name.strip_prefix(prefix).map(str::to_owned))
-        })
-        .filter(|name| name != "HEAD")
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }

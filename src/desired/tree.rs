@@ -12,20 +12,19 @@ use git2::{ObjectType, Oid, Repository};
 use crate::clients::secrets::StateFiles;
 use crate::model::document::FILE_BYTES_MAX;
 use crate::model::hash::sha256_hex;
-use crate::model::problem::{Location, Problem};
+use crate::skills::stack::compose::FileRead;
 
-/// Files of documents in one revision: twice the largest repository that is promised to load.
-pub const FILES_MAX: usize = 20_000;
-/// Bytes of documents in one revision; ten thousand ordinary documents are 3 MB.
-pub const BYTES_MAX: usize = 32 << 20;
-/// Entries looked at in the folder of documents, of any type.
-const ENTRIES_MAX: usize = 200_000;
 /// Folders within folders.
-const FOLDERS_DEPTH_MAX: usize = 32;
+pub(super) const FOLDERS_DEPTH_MAX: usize = 32;
+/// The list of files of a build context; about 200,000 files.
+const DESCRIPTION_BYTES_MAX: usize = 32 << 20;
 /// Symbolic links on the way to one file.
 const LINKS_MAX: usize = 16;
 /// A mounted file is hashed up to this size; larger ones are not configuration.
 const DIGEST_BYTES_MAX: u64 = 64 << 20;
+
+/// Entries of one folder of a working tree.
+pub(super) const ENTRIES_MAX: usize = 200_000;
 
 const MODE_LINK: i32 = 0o120000;
 const MODE_SUBMODULE: i32 = 0o160000;
@@ -40,33 +39,8 @@ enum Root {
     Folder(PathBuf),
 }
 
-/// What became of reading one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    /// Its content.
-    Bytes(Vec<u8>),
-    /// There is no such file.
-    Missing,
-    /// It must not be read, and why.
-    Refused(String),
-    /// It could not be read, and why.
-    Unknown(String),
-}
-
-/// The document files of a folder.
-#[derive(Debug, Default)]
-pub struct Documents {
-    /// Paths relative to the root, sorted, with their content.
-    pub files: Vec<(String, Vec<u8>)>,
-    /// What was not read.
-    pub problems: Vec<Problem>,
-    /// Whether the folder or file exists at all.
-    pub exists: bool,
-    bytes: usize,
-}
-
 /// What is at a path, links not followed.
-enum Entry {
+pub(super) enum Entry {
     Missing,
     Folder,
     File { size: u64, id: Option<Oid> },
@@ -97,19 +71,19 @@ impl Tree {
     }
 
     /// Reads a file by its path relative to the root, at most [`FILE_BYTES_MAX`] bytes of it.
-    pub fn read(&self, path: &str) -> Read {
+    pub fn read(&self, path: &str) -> FileRead {
         match self.resolve(path) {
             Resolved::File { size, .. } if size > FILE_BYTES_MAX as u64 => {
-                Read::Refused(format!("it has {size} bytes; at most {FILE_BYTES_MAX} are read"))
+                FileRead::Refused(format!("has {size} bytes; at most {FILE_BYTES_MAX} are read"))
             }
             Resolved::File { path, id, .. } => match self.bytes(&path, id) {
-                Ok(bytes) => Read::Bytes(bytes),
-                Err(why) => Read::Unknown(why),
+                Ok(bytes) => FileRead::Bytes(bytes),
+                Err(why) => FileRead::Unknown(why),
             },
-            Resolved::Folder { .. } => Read::Refused("it is a folder".to_owned()),
-            Resolved::Missing => Read::Missing,
-            Resolved::Refused(why) => Read::Refused(why),
-            Resolved::Unknown(why) => Read::Unknown(why),
+            Resolved::Folder { .. } => FileRead::Refused("is a folder".to_owned()),
+            Resolved::Missing => FileRead::Missing,
+            Resolved::Refused(why) => FileRead::Refused(why),
+            Resolved::Unknown(why) => FileRead::Unknown(why),
         }
     }
 
@@ -117,7 +91,7 @@ impl Tree {
     pub fn digest(&self, path: &str) -> Result<Option<String>, String> {
         match self.resolve(path) {
             Resolved::File { size, .. } if size > DIGEST_BYTES_MAX => {
-                Err(format!("it has {size} bytes; at most {DIGEST_BYTES_MAX} are compared"))
+                Err(format!("has {size} bytes; at most {DIGEST_BYTES_MAX} are compared"))
             }
             Resolved::File { path, id, .. } => {
                 Ok(Some(format!("sha256:{}", sha256_hex(&self.bytes(&path, id)?))))
@@ -146,8 +120,8 @@ impl Tree {
 
     /// Writes one line per file below a folder: its path, and its digest or link target.
     fn describe(&self, folder: &str, depth: usize, lines: &mut String) -> Result<(), String> {
-        if depth > FOLDERS_DEPTH_MAX || lines.len() > BYTES_MAX {
-            return Err("it is too large to be compared".to_owned());
+        if depth > FOLDERS_DEPTH_MAX || lines.len() > DESCRIPTION_BYTES_MAX {
+            return Err("is too large to be compared".to_owned());
         }
         for (name, entry) in self.list(folder)? {
             let path = join(folder, &name);
@@ -181,110 +155,10 @@ impl Tree {
         names.into_iter().map(|(name, _)| join(parent, &name)).collect()
     }
 
-    /// Reads all document files of a folder, or one file.
-    pub fn documents(&self, path: &str) -> Documents {
-        let mut documents = Documents::default();
-        match self.entry(path) {
-            Ok(Entry::File { size, id }) => {
-                documents.exists = true;
-                self.take_file(path, size, id, &mut documents);
-            }
-            Ok(Entry::Folder) => {
-                documents.exists = true;
-                self.walk(path, 0, &mut 0, &mut documents);
-            }
-            Ok(Entry::Missing) => {}
-            Ok(_) => {
-                documents.exists = true;
-                documents.problems.push(not_followed(path, "neither a folder nor a file"));
-            }
-            Err(why) => {
-                documents.exists = true;
-                documents.problems.push(unreadable(path, &why));
-            }
-        }
-        documents
-    }
-
-    fn walk(&self, folder: &str, depth: usize, seen: &mut usize, documents: &mut Documents) {
-        if depth > FOLDERS_DEPTH_MAX {
-            let message = format!("folders are nested deeper than {FOLDERS_DEPTH_MAX} levels");
-            documents.problems.push(Problem::error("too-deep", message).at(Location::of_file(folder)));
-            return;
-        }
-        let entries = match self.list(folder) {
-            Ok(entries) => entries,
-            Err(why) => return documents.problems.push(unreadable(folder, &why)),
-        };
-        for (name, entry) in entries {
-            *seen += 1;
-            if *seen > ENTRIES_MAX {
-                if *seen == ENTRIES_MAX + 1 {
-                    let message = format!("the folder has more than {ENTRIES_MAX} entries");
-                    documents
-                        .problems
-                        .push(Problem::error("too-many-files", message).at(Location::of_file(folder)));
-                }
-                return;
-            }
-            let path = join(folder, &name);
-            match entry {
-                Entry::Folder if name == ".git" => {}
-                Entry::Folder => self.walk(&path, depth + 1, seen, documents),
-                Entry::File { size, id } if is_document(&name) => self.take_file(&path, size, id, documents),
-                Entry::File { .. } | Entry::Missing => {}
-                Entry::Link(target) => {
-                    let target = crate::model::problem::printable(&target);
-                    documents.problems.push(
-                        not_followed(&path, &format!("a symbolic link to `{target}`")).with_hint(
-                            "Put the file itself there: links in the folder of documents are not followed.",
-                        ),
-                    );
-                }
-                Entry::Submodule => documents.problems.push(
-                    not_followed(&path, "a submodule")
-                        .with_hint("Name other repositories with kind `Repository`."),
-                ),
-                Entry::Other(what) => {
-                    if is_document(&name) {
-                        documents.problems.push(not_followed(&path, what));
-                    }
-                }
-            }
-        }
-    }
-
-    fn take_file(&self, path: &str, size: u64, id: Option<Oid>, documents: &mut Documents) {
-        if size > FILE_BYTES_MAX as u64 {
-            let message = format!("the file has {size} bytes; at most {FILE_BYTES_MAX} are read");
-            documents.problems.push(
-                Problem::error("file-too-large", message)
-                    .at(Location::of_file(path))
-                    .with_hint("Split it, or move what is not a document elsewhere."),
-            );
-            return;
-        }
-        documents.bytes += size as usize;
-        if documents.files.len() >= FILES_MAX || documents.bytes > BYTES_MAX {
-            let full = documents.problems.iter().any(|problem| problem.rule == "too-many-files");
-            if !full {
-                let message = format!("the documents have more than {FILES_MAX} files or {BYTES_MAX} bytes");
-                documents
-                    .problems
-                    .push(Problem::error("too-many-files", message).at(Location::of_file(path)));
-            }
-            return;
-        }
-        match self.bytes(path, id) {
-            Ok(bytes) => documents.files.push((path.to_owned(), bytes)),
-            Err(why) => documents.problems.push(unreadable(path, &why)),
-        }
-    }
-
     /// Follows a path part by part, links included, without leaving the root.
     fn resolve(&self, path: &str) -> Resolved {
         if path.starts_with('/') || path.contains('\0') {
-            return Resolved::Refused("it is not relative to the repository".to_owned());
+            return Resolved::Refused("is not relative to the repository".to_owned());
         }
         let mut pending: VecDeque<String> = path.split('/').map(str::to_owned).collect();
         let mut done: Vec<String> = Vec::new();
@@ -298,9 +172,9 @@ impl Tree {
                         last = Entry::Folder;
                         continue;
                     }
-                    None => return Resolved::Refused("it leaves the repository".to_owned()),
+                    None => return Resolved::Refused("leaves the repository".to_owned()),
                 },
-                ".git" => return Resolved::Refused("it is git's own".to_owned()),
+                ".git" => return Resolved::Refused("is git's own".to_owned()),
                 _ => {}
             }
             if !matches!(last, Entry::Folder) {
@@ -315,10 +189,10 @@ impl Tree {
                 Entry::Link(target) => {
                     links += 1;
                     if links > LINKS_MAX {
-                        return Resolved::Refused(format!("more than {LINKS_MAX} symbolic links lead to it"));
+                        return Resolved::Refused(format!("is behind more than {LINKS_MAX} symbolic links"));
                     }
                     if target.starts_with('/') {
-                        return Resolved::Refused("a symbolic link leads out of the repository".to_owned());
+                        return Resolved::Refused("is a symbolic link out of the repository".to_owned());
                     }
                     for part in target.split('/').rev() {
                         pending.push_front(part.to_owned());
@@ -327,8 +201,8 @@ impl Tree {
                     last = Entry::Folder;
                 }
                 Entry::Missing => return Resolved::Missing,
-                Entry::Submodule => return Resolved::Refused("it lies in a submodule".to_owned()),
-                Entry::Other(what) => return Resolved::Refused(format!("it is {what}")),
+                Entry::Submodule => return Resolved::Refused("lies in a submodule".to_owned()),
+                Entry::Other(what) => return Resolved::Refused(format!("is {what}")),
                 Entry::Folder | Entry::File { .. } => {}
             }
         }
@@ -348,7 +222,8 @@ impl Tree {
         (entry.kind() == Some(ObjectType::Tree)).then(|| entry.id())
     }
 
-    fn entry(&self, path: &str) -> Result<Entry, String> {
+    /// What is at a path.
+    pub(super) fn entry(&self, path: &str) -> Result<Entry, String> {
         match &self.root {
             Root::Commit { .. } if path.is_empty() => Ok(Entry::Folder),
             Root::Commit { repository, tree } => {
@@ -364,11 +239,11 @@ impl Tree {
     }
 
     /// The entries of a folder, sorted by name.
-    fn list(&self, folder: &str) -> Result<Vec<(String, Entry)>, String> {
+    pub(super) fn list(&self, folder: &str) -> Result<Vec<(String, Entry)>, String> {
         let mut entries = Vec::new();
         match &self.root {
             Root::Commit { repository, .. } => {
-                let id = self.tree_id(folder).ok_or_else(|| "it is not a folder".to_owned())?;
+                let id = self.tree_id(folder).ok_or_else(|| "is not a folder".to_owned())?;
                 let tree = repository.find_tree(id).map_err(|err| err.message().to_owned())?;
                 for entry in tree.iter() {
                     let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
@@ -390,7 +265,7 @@ impl Tree {
                     let name = entry.file_name().to_string_lossy().into_owned();
                     entries.push((name, folder_entry(&entry.path())?));
                     if entries.len() > ENTRIES_MAX {
-                        break;
+                        return Err(format!("has more than {ENTRIES_MAX} entries"));
                     }
                 }
             }
@@ -399,7 +274,8 @@ impl Tree {
         Ok(entries)
     }
 
-    fn bytes(&self, path: &str, id: Option<Oid>) -> Result<Vec<u8>, String> {
+    /// The content of a regular file that was found.
+    pub(super) fn bytes(&self, path: &str, id: Option<Oid>) -> Result<Vec<u8>, String> {
         match (&self.root, id) {
             (Root::Commit { repository, .. }, Some(id)) => repository
                 .find_blob(id)
@@ -411,7 +287,7 @@ impl Tree {
                 file.take(DIGEST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|err| err.to_string())?;
                 Ok(bytes)
             }
-            (Root::Commit { .. }, None) => Err("it is not an object".to_owned()),
+            (Root::Commit { .. }, None) => Err("is not an object".to_owned()),
         }
     }
 }
@@ -419,9 +295,9 @@ impl Tree {
 impl StateFiles for Tree {
     fn state_file(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
         match self.read(path) {
-            Read::Bytes(bytes) => Ok(Some(bytes)),
-            Read::Missing => Ok(None),
-            Read::Refused(why) | Read::Unknown(why) => Err(why),
+            FileRead::Bytes(bytes) => Ok(Some(bytes)),
+            FileRead::Missing => Ok(None),
+            FileRead::Refused(why) | FileRead::Unknown(why) => Err(why),
         }
     }
 }
@@ -469,18 +345,11 @@ fn folder_entry(path: &Path) -> Result<Entry, String> {
     })
 }
 
-fn is_document(name: &str) -> bool {
+/// Whether a file is one of resource documents, by its name.
+pub(super) fn is_document(name: &str) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-fn join(folder: &str, name: &str) -> String {
+pub(super) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
-}
-
-fn not_followed(path: &str, what: &str) -> Problem {
-    Problem::error("not-a-file", format!("`{path}` is {what}")).at(Location::of_file(path))
-}
-
-fn unreadable(path: &str, why: &str) -> Problem {
-    Problem::error("unreadable", format!("`{path}` can't be read: {why}")).at(Location::of_file(path))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{ErrorCode, Repository, StatusOptions, StatusShow};
 
 use super::checkout::CheckoutFacts;
-use crate::clients::git::show;
+use crate::clients::git_url::show;
 use crate::model::known::Known;
 
 /// Changed files that are named.
