@@ -118,10 +118,14 @@ pub struct Git {
 }
 
 impl Git {
-    /// Prepares git's home and configuration under the state folder.
-    pub fn new(state_dir: &Path) -> Result<Self, GitError> {
-        let git = Git { state_dir: state_dir.to_owned() };
-        let home = git.home();
+    /// Keeps git's home and configuration under the state folder; nothing is written before git is run, so that
+    /// reading a local repository needs no folder of ours.
+    pub fn new(state_dir: &Path) -> Self {
+        Git { state_dir: state_dir.to_owned() }
+    }
+
+    fn prepare(&self) -> Result<(), GitError> {
+        let home = self.home();
         let folder = |err| GitError::Folder { path: home.clone(), err };
         std::fs::create_dir_all(home.join("empty")).map_err(folder)?;
         let file = home.join("config");
@@ -131,7 +135,7 @@ impl Git {
                 .and_then(|()| std::fs::rename(&temporary, &file))
                 .map_err(folder)?;
         }
-        Ok(git)
+        Ok(())
     }
 
     /// The folder of our own copy of a repository.
@@ -272,6 +276,7 @@ impl Git {
         invocation: &Invocation,
         credential: Option<&SecretString>,
     ) -> Result<Output, GitError> {
+        self.prepare()?;
         let output = run(invocation).await?;
         if output.status.success() {
             return Ok(output);

@@ -184,7 +184,7 @@ impl Source {
         let path = normal_path(&settings.path)
             .ok_or_else(|| invalid(format!("the path `{}` leaves the repository", settings.path)))?;
         let settings = SourceSettings { state_dir, path, ..settings.clone() };
-        let git = Git::new(&settings.state_dir).map_err(SourceError::Git)?;
+        let git = Git::new(&settings.state_dir);
         let local = Path::new(&settings.repo);
         let is_url = settings.repo.contains("://")
             || (!local.exists() && settings.repo.contains(':') && !settings.repo.starts_with('/'));
