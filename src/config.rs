@@ -5,12 +5,16 @@
 
 pub mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use secrecy::SecretString;
 
 use self::table::{SETTINGS, known_keys};
 use crate::model::document::{Node, parse_documents};
 use crate::model::problem::{Problem, nearest};
+use crate::model::secret::SecretRef;
 
 /// The machine's configuration file.
 pub const SYSTEM_FILE: &str = "/etc/ipaictl/config.yaml";
@@ -21,6 +25,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct Settings {
     /// The state repository as path or URL; `None` means the working directory's.
     pub repo: Option<String>,
+    /// Where the token or password of a state repository by `https://` is.
+    pub credential: Option<SecretRef>,
     /// The branch that is followed; `None` means the repository's own HEAD.
     pub branch: Option<String>,
     /// The folder of the state repository that holds resource documents.
@@ -97,8 +103,8 @@ pub enum ConfigError {
     Invalid(Vec<Problem>),
 }
 
-/// The environment variables that we honour.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The process's environment: the variables that we honour, and all of them for `{env: NAME}`.
+#[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// `HOME`.
     pub home: Option<PathBuf>,
@@ -110,8 +116,9 @@ pub struct Environment {
     pub state_directory: Option<PathBuf>,
     /// `IPAICTL_LOG`, a `tracing` filter.
     pub log_filter: Option<String>,
-    /// Whether `NO_COLOR` is set to anything, or `TERM` is `dumb`.
+    /// Whether `NO_COLOR` has a value, or `TERM` is `dumb`.
     pub no_color: bool,
+    variables: BTreeMap<String, SecretString>,
 }
 
 impl Environment {
@@ -127,7 +134,17 @@ impl Environment {
             log_filter: std::env::var("IPAICTL_LOG").ok().filter(|filter| !filter.is_empty()),
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
                 || std::env::var_os("TERM").is_some_and(|value| value == "dumb"),
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?.into()))
+                })
+                .collect(),
         }
+    }
+
+    /// Every variable that is text, for references to secrets.
+    pub fn variables(&self) -> BTreeMap<String, SecretString> {
+        self.variables.clone()
     }
 
     /// The user's configuration file.
@@ -150,6 +167,7 @@ impl Settings {
     pub fn defaults(environment: &Environment) -> Self {
         Settings {
             repo: None,
+            credential: None,
             branch: None,
             path: "desired-state".to_owned(),
             state_dir: environment.state_dir(),
@@ -281,7 +299,7 @@ mod tests {
     #[test]
     fn every_setting_is_read() {
         let settings = read(
-            "repo: state\nbranch: prod\npath: hosts\nstateDir: /var/lib/x\nstore: sqlite:///x.db\n\
+            "repo: state\ncredentialFrom: {env: TOKEN}\nbranch: prod\npath: hosts\nstateDir: /var/lib/x\nstore: sqlite:///x.db\n\
              listen: 0.0.0.0:80\nconcurrency: 2\nintervals: {gitPoll: 30s, driftScan: 1h}\n\
              schedule: {cron: '*/5 * * * *', timeZone: Europe/Berlin}\n\
              evidence: {commitTo: docs, keep: 30d}\ngit: {allow: [\"file:///srv/\"]}\nageIdentity: key.txt\n\
@@ -289,6 +307,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.repo.as_deref(), Some("/etc/ipaictl/state"));
+        assert!(matches!(&settings.credential, Some(SecretRef::Env(secret)) if secret.env == "TOKEN"));
         assert_eq!(settings.git_poll, Duration::from_secs(30));
         assert_eq!(settings.schedule.time_zone, chrono_tz::Europe::Berlin);
         assert_eq!(settings.git_allow, ["file:///srv/"]);

@@ -2,26 +2,17 @@
 //!
 //! Level-triggered: it reads everything again and never learns why it ran. When to run is `daemon`.
 
+mod context;
+
 use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
-use crate::model::secret::HmacKey;
 use crate::observed::observation::Observation;
 use crate::plan::plan::Plan;
-
-/// What every pass needs; made once, shared by all.
-pub struct Context {
-    /// Our own settings.
-    pub settings: Settings,
-    /// The key of all fingerprints of secrets.
-    pub key: HmacKey,
-    /// Who we are in locks, history and the journal: the settings' holder and this process.
-    pub holder: String,
-}
 
 /// Which resources a pass is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use croner::parser::{CronParser, Seconds};
 use super::{LogFormat, Settings};
 use crate::model::document::Node;
 use crate::model::problem::nearest;
+use crate::model::secret::{EnvSecret, FileSecret, SecretRef};
 use crate::model::time::{parse_duration, render_duration};
 
 /// No interval may be shorter: faster loops only load the engine and the git server.
@@ -43,6 +44,16 @@ pub const SETTINGS: &[Setting] = &[
             let value = text(node)?;
             let remote = value.contains("://") || is_scp_like(&value);
             settings.repo = Some(if remote { value } else { resolved(base, &value)?.display().to_string() });
+            Ok(())
+        },
+    },
+    Setting {
+        key: "credentialFrom",
+        accepts: "`{env: NAME}` or `{file: PATH}`",
+        default: "none",
+        about: "The token or password of a state repository that is reached by `https://`.",
+        read: |settings, node, base| {
+            settings.credential = Some(secret(node, base)?);
             Ok(())
         },
     },
@@ -266,7 +277,7 @@ pub fn render_documentation() -> String {
          | `STATE_DIRECTORY` | the default of `stateDir`; systemd sets it for a unit with `StateDirectory=` |\n\
          | `XDG_STATE_HOME`, `XDG_CONFIG_HOME`, `HOME` | where the defaults of a user lie |\n\
          | `IPAICTL_LOG` | the default of `log.filter` |\n\
-         | `NO_COLOR` | no colors, whatever its value; so does `TERM=dumb` |\n\n\
+         | `NO_COLOR` | no colors, unless it is empty; so does `TERM=dumb` |\n\n\
          References to secrets, `{env: NAME}`, read the variable they name. Compose files never see the\n\
          environment of `ipaictl`.\n",
     );
@@ -282,6 +293,20 @@ fn text(node: &Node) -> Result<String, String> {
         Some("") => Err("expected text, found nothing".to_owned()),
         Some(text) => Ok(text.to_owned()),
         None => Err(format!("expected text, found a {}", node.type_name())),
+    }
+}
+
+fn secret(node: &Node, base: &Path) -> Result<SecretRef, String> {
+    let [entry] = node.entries().unwrap_or_default() else {
+        return Err(format!("expected a map with one key, found a {}", node.type_name()));
+    };
+    match entry.key.as_str() {
+        "env" => Ok(SecretRef::Env(EnvSecret { env: text(&entry.value)? })),
+        "file" => {
+            let file = resolved(base, &text(&entry.value)?)?.display().to_string();
+            Ok(SecretRef::File(FileSecret { file }))
+        }
+        other => Err(format!("`{other}` is neither `env` nor `file`")),
     }
 }
 
