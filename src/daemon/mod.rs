@@ -6,3 +6,4 @@ pub mod queue;
 pub mod backoff;
 pub mod schedule;
 pub mod vitals;
+pub mod triggers;
