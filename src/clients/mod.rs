@@ -4,3 +4,7 @@ pub mod process;
 pub mod git_url;
 pub mod git;
 pub mod secrets;
+pub mod docker;
+mod connections;
+
+pub use connections::Clients;

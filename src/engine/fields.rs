@@ -21,7 +21,6 @@ pub use container::{asked, container_observed, container_wanted, share_container
 pub use image::{image_fields, overlay};
 pub use mounts::is_anonymous_volume;
 pub use resource::{network_observed, network_wanted, volume_observed, volume_wanted};
-pub use text::normal_reference;
 
 /// Owned fields under Compose's words (`image`, `command`, `environment.TZ`, `mem_limit`, `ports`), in normal form.
 ///

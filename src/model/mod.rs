@@ -8,6 +8,7 @@ pub mod id;
 pub mod known;
 pub mod note;
 pub mod problem;
+pub mod reference;
 pub mod resource;
 pub mod secret;
 pub mod time;

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::Fields;
 use super::host::{add_host, is_engine_filled};
 use super::mounts::{Mounted, mounted};
-use super::text::{normal_port, normal_reference};
+use super::text::normal_port;
 use crate::engine::labels;
 use crate::engine::spec::{ServiceSpec, ShareKind, ShareSpec};
+use crate::model::reference::normal_reference;
 
 /// How many digits of a container's id the engine uses as its host name.
 const SHORT_ID_LENGTH: usize = 12;
