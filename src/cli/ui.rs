@@ -88,6 +88,13 @@ impl Ui {
         }
     }
 
+    /// Says something that was made printable already.
+    pub fn progress_text(&self, text: &str) {
+        if self.loudness >= Loudness::Normal {
+            to_stderr(text);
+        }
+    }
+
     /// Says a detail that only `--verbose` wants.
     pub fn detail(&self, text: &str) {
         if self.loudness >= Loudness::Verbose {

@@ -1,8 +1,11 @@
 //! One file a verb.
 
 mod completions;
+mod diff;
 mod init;
 mod man;
+mod schema;
+mod validate;
 
 use super::Session;
 use super::args::Command;
@@ -12,6 +15,9 @@ use crate::error::{Error, Exit};
 pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
     match command {
         Command::Init(args) => init::run(session, &args),
+        Command::Validate(args) => validate::run(session, &args),
+        Command::Schema(args) => schema::run(session, &args),
+        Command::Diff(args) => diff::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
         _ => {
