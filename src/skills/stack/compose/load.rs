@@ -3,11 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::model::document::{Node, Place};
 use crate::model::problem::Problem;
+use crate::model::secret::is_secret_name;
 use crate::skills::stack::spec::ComposeSpec;
+
+use super::context::{self, Context};
+use super::files::{self, Scope};
+use super::interpolate::{Value, Variables};
+use super::{consistency, environment, normalize, output, paths, select, tree};
 
 /// What `load` reads and how.
 pub struct ComposeRequest<'a> {
@@ -66,11 +70,13 @@ pub struct ComposeProject {
     pub config_files: Vec<String>,
     /// The canonical model as `docker compose config --format json` prints it, without `$$` escaping:
     /// `name`, `services` (the enabled ones), `networks`, `volumes`, `configs`, `secrets` (those in use).
-    pub json: Value,
+    pub json: serde_json::Value,
     /// Services that the files describe and profiles or `services` leave out.
     pub disabled_services: BTreeSet<String>,
     /// By service: environment variables whose value is a secret or may be one.
     pub secret_environment: BTreeMap<String, BTreeSet<String>>,
+    /// Contents of secrets and configs that come from variables, by JSON pointer (`/secrets/db`, `/configs/app`).
+    pub contents: BTreeMap<String, String>,
     /// The merged document, by which places are found.
     document: Node,
 }
@@ -84,6 +90,199 @@ impl ComposeProject {
 
 /// Reads a Stack's Compose files.
 pub fn load(request: &ComposeRequest) -> ComposeLoad {
-    let _ = request;
-    ComposeLoad::default()
+    let mut context = Context::new(request);
+    let project = read_project(&mut context);
+    let project = project.filter(|_| !context.failed());
+    let mut problems = std::mem::take(&mut context.problems);
+    problems.sort_by(|a, b| (&a.location, a.rule, &a.message).cmp(&(&b.location, b.rule, &b.message)));
+    ComposeLoad { project, problems, unknown: context.unknown }
+}
+
+fn read_project(context: &mut Context) -> Option<ComposeProject> {
+    let request = context.request;
+    let files = project_files(context)?;
+    let directory = files::directory_of(files.first()?);
+    let mut variables = variables(context, &directory);
+    let name = project_name(context, &files, &variables)?;
+    variables.insert("COMPOSE_PROJECT_NAME".to_owned(), Value { text: name.clone(), secret: false });
+
+    let scope = Scope { directory: &directory, variables: &variables, included: &[] };
+    let mut model = files::load(context, &files, None, &scope)?;
+    consistency::check_complete(context, &model);
+    // Judged before networks are implied, so that `network_mode` beside `networks` is found.
+    let profiles = &request.spec.profiles;
+    normalize::complete(&mut model, &name);
+    let services = model.get("services")?;
+    let enabled = select::by_profiles(services, profiles);
+    consistency::check_services(context, &model, &enabled);
+
+    let all: BTreeSet<String> =
+        services.entries().unwrap_or_default().iter().map(|entry| entry.key.clone()).collect();
+    let named = !request.spec.services.is_empty();
+    let selected = match named {
+        true => select::by_names(context, services, profiles, &request.spec.services),
+        false => enabled.clone(),
+    };
+    if named && !selected.is_subset(&enabled) {
+        consistency::check_services(context, &model, &selected);
+    }
+    select::keep(tree::get_mut(&mut model, "services")?, &selected, named);
+    let secret_environment = environment::apply(context, tree::get_mut(&mut model, "services")?, &variables);
+    select::prune(&mut model);
+    let contents = contents(context, &model, &variables);
+
+    let mut json = output::model(&model);
+    json.insert("name".to_owned(), serde_json::Value::String(name.clone()));
+    let root = context.root();
+    Some(ComposeProject {
+        name,
+        working_dir: host_path(root, &directory),
+        config_files: files.iter().map(|file| host_path(root, file)).collect(),
+        json: serde_json::Value::Object(json),
+        disabled_services: all.difference(&selected).cloned().collect(),
+        secret_environment,
+        contents,
+        document: model,
+    })
+}
+
+fn host_path(root: &str, path: &str) -> String {
+    if path.is_empty() { root.to_owned() } else { format!("{root}/{path}") }
+}
+
+/// The Compose files, relative to the repository, without `.` and `..`.
+fn project_files(context: &mut Context) -> Option<Vec<String>> {
+    let mut files = Vec::new();
+    for file in &context.request.spec.files {
+        match paths::file_path(context.root(), "", file) {
+            Ok(paths::FilePath::Inside(path)) => files.push(path),
+            _ => {
+                let problem =
+                    Problem::error("outside-repository", format!("`{file}` is not in the repository"));
+                context.report(problem.with_hint("Compose files are relative to the Stack's repository."));
+            }
+        }
+    }
+    if context.request.spec.files.is_empty() {
+        context.report(Problem::error("missing-field", "the Stack names no Compose file"));
+    }
+    (!context.failed()).then_some(files)
+}
+
+/// Variables of the Stack over those of its env files, or of `.env` beside the first file.
+fn variables(context: &mut Context, directory: &str) -> Variables {
+    let request = context.request;
+    let own: Variables = request
+        .variables
+        .iter()
+        .map(|(name, text)| {
+            let secret = request.secret_variables.contains(name) || is_secret_name(name);
+            (name.clone(), Value { text: text.clone(), secret })
+        })
+        .collect();
+    let mut variables = Variables::new();
+    if request.spec.env_files.is_empty() {
+        let file = if directory.is_empty() { ".env".to_owned() } else { format!("{directory}/.env") };
+        environment::read_optional_variables(context, &file, &own, &mut variables);
+    }
+    for file in &request.spec.env_files {
+        match paths::file_path(context.root(), "", file) {
+            Ok(path) => {
+                environment::read_variables(context, path.text(), None, &own, &mut variables);
+            }
+            Err(_) => {
+                let problem = Problem::error(
+                    "outside-repository",
+                    format!("env file `{file}` is not in the repository"),
+                );
+                context.report(problem.with_hint("Write a path in the repository, or an absolute one."));
+            }
+        }
+    }
+    for (name, instead) in [
+        ("COMPOSE_PROJECT_NAME", "compose.project"),
+        ("COMPOSE_PROFILES", "compose.profiles"),
+        ("COMPOSE_FILE", "compose.files"),
+    ] {
+        if variables.contains_key(name) {
+            let problem = Problem::warning("no-effect", format!("`{name}` in an env file does nothing here"));
+            context.report(problem.with_hint(format!("Set `{instead}` of the Stack.")));
+        }
+    }
+    variables.extend(own);
+    variables
+}
+
+/// The Stack's `project`, then the last `name` of the files, then the Stack's name.
+fn project_name(context: &mut Context, files: &[String], variables: &Variables) -> Option<String> {
+    let given = &context.request.spec.project;
+    if let Some(name) = given {
+        return Some(name.clone());
+    }
+    let mut named: Option<Node> = None;
+    for file in files {
+        // A file that can't be read is reported when it is loaded.
+        for document in context.documents(file, |message| file_missing(file, message)).unwrap_or_default() {
+            named = document
+                .get("name")
+                .filter(|name| name.text().is_some_and(|text| !text.is_empty()))
+                .cloned()
+                .or(named);
+        }
+    }
+    let Some(mut node) = named else { return Some(normal_name(context.request.stack)) };
+    context.interpolate(&mut node, variables);
+    let name = normal_name(node.text().unwrap_or(""));
+    if name.is_empty() {
+        context.report(
+            node.place
+                .error("bad-name", "the project's name is empty")
+                .with_hint("Use lower-case letters and digits."),
+        );
+        return None;
+    }
+    Some(name)
+}
+
+fn file_missing(file: &str, message: String) -> Problem {
+    context::file_problem("missing-file", file, message)
+}
+
+/// Lower case, and nothing but letters, digits, `-` and `_`.
+fn normal_name(name: &str) -> String {
+    let kept: String = name
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
+        .collect();
+    kept.trim_start_matches(['-', '_']).to_owned()
+}
+
+/// The values of secrets and configs that come from variables.
+fn contents(context: &mut Context, model: &Node, variables: &Variables) -> BTreeMap<String, String> {
+    let mut contents = BTreeMap::new();
+    for section in ["secrets", "configs"] {
+        for entry in model.get(section).and_then(Node::entries).unwrap_or_default() {
+            let Some(node) = entry.value.get("environment") else { continue };
+            let variable = node.text().unwrap_or("");
+            match variables.get(variable) {
+                Some(value) => {
+                    contents.insert(format!("/{section}/{}", entry.key), value.text.clone());
+                }
+                None => {
+                    let message = format!(
+                        "`{section}.{}` takes its content from variable `{variable}`, which is not set",
+                        entry.key
+                    );
+                    let problem = node.place.error("required-variable", message);
+                    context.report(
+                        problem.with_hint(format!(
+                            "Set `{variable}` in `variables` or an env file of the Stack."
+                        )),
+                    );
+                }
+            }
+        }
+    }
+    contents
 }

@@ -4,5 +4,27 @@
 //! problem with its place. Nothing here asks an engine, a clock or the process environment.
 
 pub mod load;
+mod context;
+mod files;
+mod interpolate;
+mod dotenv;
+mod schema;
+mod shape;
+mod canonical;
+mod ports;
+mod mounts;
+mod words;
+mod include;
+mod extends;
+mod merge;
+mod resolve;
+mod normalize;
+mod consistency;
+mod select;
+mod environment;
+mod output;
+mod paths;
+mod tree;
+mod units;
 
 pub use load::{ComposeFiles, ComposeLoad, ComposeProject, ComposeRequest, FileRead, load};

@@ -1,0 +1,244 @@
+//! What the steps of one load share: problems found, files read, which values may be secrets.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::model::document::{Node, NodeValue, Place, ScalarKind, parse_documents};
+use crate::model::problem::{Location, Problem};
+
+use super::interpolate::{self, ExpandError, Variables};
+use super::load::{ComposeRequest, FileRead};
+use super::paths::{FilePath, PathError};
+use super::tree;
+
+/// Problems of one stack that are kept; more help nobody.
+const PROBLEMS_MAX: usize = 200;
+/// Files that one stack reads, repeats counted: Compose, included, extended, env and label files.
+const READS_MAX: usize = 500;
+/// Bytes that one stack reads, repeats counted.
+const READ_BYTES_MAX: usize = 64 << 20;
+/// Text that filling in variables makes in one stack.
+const EXPANDED_TOTAL_MAX: usize = 16 << 20;
+
+/// The state of one load.
+pub(super) struct Context<'a> {
+    /// What was asked.
+    pub request: &'a ComposeRequest<'a>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// Why the content can't be known.
+    pub unknown: Option<String>,
+    /// Services with an error of their own, whose consistency is not judged.
+    pub broken: BTreeSet<String>,
+    /// Parsed files by path, so that `extends` doesn't read a file once per service.
+    parsed: BTreeMap<String, (usize, Vec<Node>)>,
+    secret_places: HashSet<(usize, u32, u32)>,
+    reads: usize,
+    read_bytes: usize,
+    expanded: usize,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(request: &'a ComposeRequest<'a>) -> Self {
+        Context {
+            request,
+            problems: Vec::new(),
+            unknown: None,
+            broken: BTreeSet::new(),
+            parsed: BTreeMap::new(),
+            secret_places: HashSet::new(),
+            reads: 0,
+            read_bytes: 0,
+            expanded: 0,
+        }
+    }
+
+    /// Notes a problem, unless it is noted already or there are too many.
+    pub(super) fn report(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_MAX && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        } else if problem.is_error() && !self.problems.iter().any(Problem::is_error) {
+            // An error is never lost behind warnings.
+            self.problems.push(problem);
+        }
+    }
+
+    /// Whether something makes the files unusable.
+    pub(super) fn failed(&self) -> bool {
+        self.unknown.is_some() || self.problems.iter().any(Problem::is_error)
+    }
+
+    /// Whether a value at a place may be a secret.
+    pub(super) fn is_secret_place(&self, place: &Place) -> bool {
+        self.secret_places.contains(&place_key(place))
+    }
+
+    /// Notes that the value at a place may be a secret.
+    pub(super) fn mark_secret(&mut self, place: &Place) {
+        self.secret_places.insert(place_key(place));
+    }
+
+    /// The checkout's directory on the host, without a final slash.
+    pub(super) fn root(&self) -> &'a str {
+        self.request.working_dir.trim_end_matches('/')
+    }
+
+    /// Reads a file; one of the repository that is not in it is looked for in the checkout.
+    pub(super) fn read(&mut self, path: &FilePath) -> FileRead {
+        if let Some(refused) = self.charge() {
+            return refused;
+        }
+        let read = match path {
+            FilePath::Absolute(path) => self.request.files.read(path),
+            FilePath::Inside(path) => match self.request.files.read(path) {
+                FileRead::Missing => self.request.files.read(&format!("{}/{path}", self.root())),
+                read => read,
+            },
+        };
+        if let FileRead::Bytes(bytes) = &read {
+            self.read_bytes += bytes.len();
+        }
+        read
+    }
+
+    /// Reads the documents of a file of the repository; its syntax errors are reported.
+    pub(super) fn documents(
+        &mut self,
+        path: &str,
+        missing: impl FnOnce(String) -> Problem,
+    ) -> Option<Vec<Node>> {
+        if let Some((size, documents)) = self.parsed.get(path)
+            && self.read_bytes <= READ_BYTES_MAX
+        {
+            // Charged like a read, because what is made of it costs as much.
+            self.read_bytes += size;
+            return Some(documents.clone());
+        }
+        let read = match self.charge() {
+            Some(refused) => refused,
+            None => self.request.files.read(path),
+        };
+        let bytes = self.bytes_or_report(path, read, missing)?;
+        self.read_bytes += bytes.len();
+        let (documents, problems) = parse_documents(path, &bytes);
+        problems.into_iter().for_each(|problem| self.report(problem));
+        self.parsed.insert(path.to_owned(), (bytes.len(), documents.clone()));
+        Some(documents)
+    }
+
+    /// Counts a read; gives the refusal once there were too many.
+    fn charge(&mut self) -> Option<FileRead> {
+        self.reads += 1;
+        let exceeded = self.reads > READS_MAX || self.read_bytes > READ_BYTES_MAX;
+        exceeded.then(|| {
+            FileRead::Refused(format!("a stack reads at most {READS_MAX} files and {READ_BYTES_MAX} bytes"))
+        })
+    }
+
+    /// The bytes of a file, or a problem made of why there are none.
+    pub(super) fn bytes_or_report(
+        &mut self,
+        path: &str,
+        read: FileRead,
+        missing: impl FnOnce(String) -> Problem,
+    ) -> Option<Vec<u8>> {
+        match read {
+            FileRead::Bytes(bytes) => return Some(bytes),
+            FileRead::Missing => self.report(missing(format!("file `{path}` does not exist"))),
+            FileRead::Refused(why) => self.report(missing(format!("file `{path}` is not read: {why}"))),
+            FileRead::Unknown(why) => {
+                self.unknown.get_or_insert(format!("file `{path}` could not be read: {why}"));
+            }
+        }
+        None
+    }
+
+    /// Reports a path that can't be used.
+    pub(super) fn report_path(&mut self, place: &Place, path: &str, err: &PathError) {
+        self.report(match err {
+            PathError::Outside => place
+                .error("outside-repository", format!("`{path}` leads out of the repository"))
+                .with_hint("Files that are read have to be in the repository."),
+            PathError::Home => place
+                .error(
+                    "home-path",
+                    format!("`{path}` begins with `~`, and the host's home directory is not known"),
+                )
+                .with_hint("Write the absolute path."),
+        });
+    }
+
+    /// Fills in the variables of every text in a tree; keys stay as they are.
+    pub(super) fn interpolate(&mut self, node: &mut Node, variables: &Variables) {
+        match &mut node.value {
+            NodeValue::Sequence(items) => items.iter_mut().for_each(|item| self.interpolate(item, variables)),
+            NodeValue::Mapping(entries) => {
+                entries.iter_mut().for_each(|entry| self.interpolate(&mut entry.value, variables));
+            }
+            NodeValue::Scalar { text, kind: ScalarKind::String } if text.contains('$') => {
+                if let Some(expanded) = self.expand(text, &node.place, variables) {
+                    *text = expanded;
+                } else {
+                    // The problem is reported; an empty text would only cause another one.
+                    node.value = tree::null(node.place.clone()).value;
+                }
+            }
+            NodeValue::Scalar { .. } => {}
+        }
+    }
+
+    fn expand(&mut self, text: &str, place: &Place, variables: &Variables) -> Option<String> {
+        let expansion = match interpolate::expand(text, &|name| variables.get(name).cloned()) {
+            Ok(expansion) => expansion,
+            Err(err) => {
+                self.report(expand_problem(place, &err));
+                return None;
+            }
+        };
+        for name in &expansion.unset {
+            self.report(
+                place
+                    .warning(
+                        "unset-variable",
+                        format!("variable `{name}` is not set and reads as empty text"),
+                    )
+                    .with_hint(format!(
+                        "Set it in `variables` or an env file of the Stack, or write `${{{name}:-default}}`."
+                    )),
+            );
+        }
+        if expansion.secret {
+            self.secret_places.insert(place_key(place));
+        }
+        self.expanded += expansion.text.len();
+        if self.expanded > EXPANDED_TOTAL_MAX {
+            self.report(place.error(
+                "interpolation-too-large",
+                format!("the files make more than {EXPANDED_TOTAL_MAX} bytes of text with their variables"),
+            ));
+            return None;
+        }
+        Some(expansion.text)
+    }
+}
+
+fn expand_problem(place: &Place, err: &ExpandError) -> Problem {
+    let problem = |rule| place.error(rule, err.to_string());
+    match err {
+        ExpandError::Malformed(_) => problem("interpolation")
+            .with_hint("Write `${NAME}`, or `$$` for a dollar sign that is meant as text."),
+        ExpandError::Required { name, .. } => problem("required-variable")
+            .with_hint(format!("Set `{name}` in `variables` or an env file of the Stack.")),
+        ExpandError::TooDeep => problem("interpolation"),
+        ExpandError::TooLong => problem("interpolation-too-large"),
+    }
+}
+
+fn place_key(place: &Place) -> (usize, u32, u32) {
+    (std::sync::Arc::as_ptr(&place.source) as usize, place.line, place.column)
+}
+
+/// A problem of a file that has no place in any other.
+pub(super) fn file_problem(rule: &'static str, path: &str, message: String) -> Problem {
+    Problem::error(rule, message).at(Location::of_file(path))
+}

@@ -1,0 +1,228 @@
+//! Env files and label files: read, and laid under what a service says itself.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::document::{Node, Place};
+use crate::model::problem::{Location, Problem};
+use crate::model::secret::is_secret_name;
+
+use super::context::{Context, file_problem};
+use super::dotenv::{self, Variable};
+use super::interpolate::{Value, Variables};
+use super::load::FileRead;
+use super::paths::{self, FilePath};
+use super::tree;
+
+/// Reads a file of variables for interpolation; later files win, `outer` fills in what it refers to.
+pub(super) fn read_variables(
+    context: &mut Context,
+    file: &str,
+    place: Option<&Place>,
+    outer: &Variables,
+    into: &mut Variables,
+) {
+    let path = match file.strip_prefix('/') {
+        Some(_) => FilePath::Absolute(file.to_owned()),
+        None => FilePath::Inside(file.to_owned()),
+    };
+    let read = context.read(&path);
+    let missing = |message: String| match place {
+        Some(place) => place.error("missing-file", message),
+        None => file_problem("missing-file", file, message),
+    };
+    if let Some(bytes) = context.bytes_or_report(file, read, missing) {
+        add_variables(context, file, &bytes, outer, into);
+    }
+}
+
+/// Reads a file of variables if there is one.
+pub(super) fn read_optional_variables(
+    context: &mut Context,
+    file: &str,
+    outer: &Variables,
+    into: &mut Variables,
+) {
+    let read = context.read(&FilePath::Inside(file.to_owned()));
+    if read == FileRead::Missing {
+        return;
+    }
+    if let Some(bytes) =
+        context.bytes_or_report(file, read, |message| file_problem("missing-file", file, message))
+    {
+        add_variables(context, file, &bytes, outer, into);
+    }
+}
+
+fn add_variables(context: &mut Context, file: &str, bytes: &[u8], outer: &Variables, into: &mut Variables) {
+    let found = {
+        let lookup = |name: &str| outer.get(name).or_else(|| into.get(name)).map(|value| value.text.clone());
+        parse(context, file, bytes, &lookup)
+    };
+    for variable in found {
+        // A name that begins with a digit can't be referred to.
+        if let Some(text) = variable.value {
+            into.insert(variable.name, Value { text, secret: true });
+        }
+    }
+}
+
+fn parse(
+    context: &mut Context,
+    file: &str,
+    bytes: &[u8],
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Variable> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => {
+            let problem = file_problem("invalid-utf8", file, "the file is not UTF-8".to_owned());
+            context.report(problem.with_hint("Save the file as UTF-8."));
+            return Vec::new();
+        }
+    };
+    match dotenv::parse(text, lookup) {
+        Ok(variables) => variables,
+        Err(err) => {
+            // Without the line's text, which may be a secret.
+            let location = Location { file: file.to_owned(), line: err.line, column: 1 };
+            context.report(Problem::error("env-file", err.message).at(location));
+            Vec::new()
+        }
+    }
+}
+
+/// Lays env files and label files under what each service says; gives the variables that are masked.
+pub(super) fn apply(
+    context: &mut Context,
+    services: &mut Node,
+    variables: &Variables,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut secret = BTreeMap::new();
+    for entry in tree::entries_mut(services).into_iter().flatten() {
+        let from_files = environment_files(context, &mut entry.value, variables);
+        label_files(context, &mut entry.value);
+        let names: BTreeSet<String> = entry
+            .value
+            .get("environment")
+            .and_then(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .filter(|pair| {
+                from_files.contains(&pair.key)
+                    || is_secret_name(&pair.key)
+                    || context.is_secret_place(&pair.value.place)
+            })
+            .map(|pair| pair.key.clone())
+            .collect();
+        secret.insert(entry.key.clone(), names);
+    }
+    secret
+}
+
+/// Gives the names whose values come from env files.
+fn environment_files(context: &mut Context, service: &mut Node, variables: &Variables) -> BTreeSet<String> {
+    let Some(files) = tree::take(service, "env_file") else { return BTreeSet::new() };
+    let own: BTreeMap<String, Option<String>> = service
+        .get("environment")
+        .and_then(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .map(|pair| (pair.key.clone(), tree::value_text(&pair.value)))
+        .collect();
+    let mut found: BTreeMap<String, (String, Place)> = BTreeMap::new();
+    for item in files.value.items().unwrap_or_default() {
+        let Some(node) = item.get("path") else {
+            context.report(item.place.error("missing-field", "an item of `env_file` has no `path`"));
+            continue;
+        };
+        let required = item.get("required").and_then(super::shape::truth).unwrap_or(true);
+        if let Some(format) =
+            item.get("format").filter(|node| !matches!(node.text(), Some("raw" | ".env" | "")))
+        {
+            let message = format!("`{}` is no format of env files", format.text().unwrap_or(""));
+            context.report(format.place.error("bad-value", message).with_hint("Compose knows `raw`."));
+            continue;
+        }
+        let raw = tree::text_of(item, "format") == Some("raw");
+        let Some((name, bytes)) = file_bytes(context, node, required) else { continue };
+        let lookup = |name: &str| {
+            let set = || own.get(name).cloned().flatten();
+            let earlier = || found.get(name).map(|(text, _)| text.clone());
+            variables.get(name).map(|value| value.text.clone()).or_else(set).or_else(earlier)
+        };
+        let read = if raw { raw_lines(&bytes) } else { parse(context, &name, &bytes, &lookup) };
+        for variable in read {
+            if let Some(value) = variable.value {
+                found.insert(variable.name, (value, node.place.clone()));
+            }
+        }
+    }
+    if found.is_empty() {
+        return BTreeSet::new();
+    }
+    tree::set_default(service, "environment", |place| tree::map(Vec::new(), place));
+    let Some(pairs) = tree::get_mut(service, "environment") else { return BTreeSet::new() };
+    let mut names = BTreeSet::new();
+    for (name, (value, place)) in found {
+        if !own.contains_key(&name) {
+            tree::set(pairs, &name, Node::string(value, place));
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Lines without quotes, escapes and variables.
+fn raw_lines(bytes: &[u8]) -> Vec<Variable> {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| Variable { name: name.to_owned(), value: Some(value.to_owned()) })
+        .collect()
+}
+
+fn label_files(context: &mut Context, service: &mut Node) {
+    let Some(files) = tree::take(service, "label_file") else { return };
+    let mut found: BTreeMap<String, (String, Place)> = BTreeMap::new();
+    for node in files.value.items().unwrap_or_default() {
+        let Some((name, bytes)) = file_bytes(context, node, true) else { continue };
+        let lookup = |name: &str| found.get(name).map(|(text, _)| text.clone());
+        for variable in parse(context, &name, &bytes, &lookup) {
+            if let Some(value) = variable.value {
+                found.insert(variable.name, (value, node.place.clone()));
+            }
+        }
+    }
+    tree::set_default(service, "labels", |place| tree::map(Vec::new(), place));
+    for (name, (value, place)) in found {
+        if let Some(labels) = tree::get_mut(service, "labels") {
+            tree::set_default(labels, &name, |_| Node::string(value, place));
+        }
+    }
+}
+
+/// A file that a service names by its absolute path on the host, with the name that people know it by.
+fn file_bytes(context: &mut Context, node: &Node, required: bool) -> Option<(String, Vec<u8>)> {
+    let text = node.text()?;
+    let path = match paths::file_path(context.root(), "", text) {
+        Ok(path) => path,
+        Err(err) => {
+            context.report_path(&node.place, text, &err);
+            return None;
+        }
+    };
+    let name = path.text().to_owned();
+    let read = context.read(&path);
+    if read == FileRead::Missing && !required {
+        return None;
+    }
+    let bytes = context.bytes_or_report(&name, read, |message| {
+        node.place
+            .error("missing-file", message)
+            .with_hint("Add the file, or write `required: false` beside its `path`.")
+    })?;
+    Some((name, bytes))
+}
