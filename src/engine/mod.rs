@@ -9,3 +9,4 @@ pub mod hash;
 pub mod request;
 pub mod operation;
 pub mod observe;
+pub mod apply;

@@ -1,5 +1,9 @@
 //! What runs on one engine, as facts.
 
+mod read;
+mod facts;
+mod files;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
 use crate::model::known::Known;
+
+pub use facts::state;
+pub use read::{ObserveRequest, observe_engine};
 
 /// Everything that was read from one engine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bollard::body_full;
 use bollard::models::{
     ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse, ContainerSummary,
+    ContainerUpdateBody,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -76,6 +77,13 @@ impl Docker {
         let what = "unpause container";
         let id = Docker::checked(what, id)?;
         self.call(what, id, WRITE_DEADLINE, self.api.unpause_container(id)).await
+    }
+
+    /// Changes limits or the restart policy of a container in place; what is not set stays.
+    pub async fn update_container(&self, id: &str, update: ContainerUpdateBody) -> Result<(), DockerError> {
+        let what = "update container";
+        let id = Docker::checked(what, id)?;
+        self.call(what, id, WRITE_DEADLINE, self.api.update_container(id, update)).await
     }
 
     /// Removes a stopped container. Its volumes stay, anonymous ones too.
