@@ -1,3 +1,6 @@
 //! The world → `Observation`.
 
 pub mod observation;
+pub mod collector;
+
+pub use collector::collect;

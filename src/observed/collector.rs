@@ -1,0 +1,106 @@
+//! Reads the world as far as the desired state speaks of it. A failed read is recorded, never returned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, stream};
+
+use super::observation::{Observation, checkout_key};
+use crate::clients::Clients;
+use crate::desired::state::DesiredState;
+use crate::engine::observe::{ContainerStatus, EngineFacts, ObserveRequest, observe_engine};
+use crate::engine::spec::ProjectSpec;
+use crate::model::known::Known;
+use crate::model::problem::error_chain;
+use crate::model::secret::HmacKey;
+use crate::skills::host::spec::HostSpec;
+use crate::skills::repository::checkout::{CheckoutDesired, CheckoutFacts};
+use crate::skills::repository::observe::observe_checkout;
+
+/// Hosts that are read at once.
+const HOSTS_MAX: usize = 8;
+/// Checkouts that are read at once; each keeps a thread and the disk busy.
+const CHECKOUTS_MAX: usize = 4;
+
+/// Reads engines and checkouts. `stops` says when people stopped which containers, by the engine's id, as events told.
+pub async fn collect(
+    clients: &Clients,
+    desired: &DesiredState,
+    stops: &BTreeMap<String, DateTime<Utc>>,
+    key: &HmacKey,
+) -> Observation {
+    let (hosts, checkouts) =
+        tokio::join!(collect_hosts(clients, desired, stops, key), collect_checkouts(desired));
+    Observation { hosts, checkouts }
+}
+
+async fn collect_hosts(
+    clients: &Clients,
+    desired: &DesiredState,
+    stops: &BTreeMap<String, DateTime<Utc>>,
+    key: &HmacKey,
+) -> BTreeMap<String, Known<EngineFacts>> {
+    let answers = stream::iter(desired.hosts.iter().map(|(name, host)| async {
+        let request = request(desired, name, key);
+        let mut facts = collect_engine(clients, &host.spec, &request).await;
+        if let Known::Known(facts) = &mut facts {
+            mark_stops(facts, stops);
+        }
+        (name.clone(), facts)
+    }));
+    answers.buffer_unordered(HOSTS_MAX).collect().await
+}
+
+async fn collect_engine(clients: &Clients, host: &HostSpec, request: &ObserveRequest) -> Known<EngineFacts> {
+    match clients.docker(&host.engine.endpoint).await {
+        Ok(docker) => observe_engine(&docker, request).await,
+        Err(err) => Known::Unknown(error_chain(&err)),
+    }
+}
+
+/// What the stacks of a host need to be read beside the lists.
+fn request(desired: &DesiredState, host: &str, key: &HmacKey) -> ObserveRequest {
+    let stacks = desired.stacks.values().filter(|stack| stack.resource.spec.host == host);
+    let projects: Vec<&ProjectSpec> = stacks.filter_map(|stack| stack.project.as_ref().ok()).collect();
+    let services = || projects.iter().flat_map(|project| &project.services);
+    let mut files = BTreeMap::new();
+    for file in services().flat_map(|service| &service.files) {
+        // A file that one service holds for a secret is one for all.
+        *files.entry(file.host_path.clone()).or_default() |= file.secret;
+    }
+    ObserveRequest {
+        references: services().map(|service| service.image.clone()).collect(),
+        projects: projects.iter().map(|project| project.name.clone()).collect::<BTreeSet<_>>(),
+        files,
+        key: Some(key.clone()),
+    }
+}
+
+/// Notes who was stopped by hand; one that was started since has another state.
+fn mark_stops(facts: &mut EngineFacts, stops: &BTreeMap<String, DateTime<Utc>>) {
+    for container in &mut facts.containers {
+        if container.state.status == ContainerStatus::Exited {
+            container.stopped_by_hand = stops.get(&container.id).copied();
+        }
+    }
+}
+
+async fn collect_checkouts(desired: &DesiredState) -> BTreeMap<String, Known<CheckoutFacts>> {
+    let of_repositories = desired.repositories.values().filter_map(|repository| repository.checkout.as_ref());
+    let of_stacks = desired.stacks.values().filter_map(|stack| stack.checkout.as_ref());
+    let wanted: BTreeMap<String, &CheckoutDesired> = of_repositories
+        .chain(of_stacks)
+        .map(|checkout| (checkout_key(&checkout.host, &checkout.path), checkout))
+        .collect();
+    let answers = stream::iter(wanted.into_iter().map(|(place, checkout)| async move {
+        let is_local = |host: &str| {
+            desired.hosts.get(host).is_some_and(|host| host.spec.engine.endpoint.starts_with("unix://"))
+        };
+        if !is_local(&checkout.host) {
+            let why = "checkouts on another machine are not read by this version".to_owned();
+            return (place, Known::Unknown(why));
+        }
+        (place, observe_checkout(&checkout.path).await)
+    }));
+    answers.buffer_unordered(CHECKOUTS_MAX).collect().await
+}
