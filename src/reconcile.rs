@@ -3,6 +3,7 @@
 //! Level-triggered: it reads everything again and never learns why it ran. When to run is `daemon`.
 
 mod context;
+pub mod saved;
 
 use std::collections::BTreeSet;
 

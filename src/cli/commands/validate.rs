@@ -56,14 +56,14 @@ fn print(session: &mut Session, loaded: &Loaded) -> Result<Exit, Error> {
         Format::Text | Format::Markdown => {
             let text: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
             session.ui.data(&text.join("\n"))?;
-            session.ui.progress(&match errors {
-                0 => format!(
+            session.ui.progress(&match loaded.is_valid() {
+                true => format!(
                     "{} is valid: {}, {}.",
                     loaded.revision,
                     count(resources.len(), "resource"),
                     count(warnings, "warning")
                 ),
-                _ => format!(
+                false => format!(
                     "{} is not valid: {}, {}.",
                     loaded.revision,
                     count(errors, "error"),
