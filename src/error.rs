@@ -9,6 +9,7 @@ use crate::clients::secrets::KeyError;
 use crate::config::ConfigError;
 use crate::desired::source::SourceError;
 use crate::model::problem::{Problem, printable};
+use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
 
 /// How a command ended.
@@ -97,6 +98,25 @@ pub enum Error {
     /// The starter repository can't be made.
     #[error(transparent)]
     Starter(#[from] crate::desired::starter::StarterError),
+    /// A saved plan can't be used.
+    #[error(transparent)]
+    SavedPlan(#[from] SavedPlanError),
+    /// The saved plan, or the one that was shown, is not what would be done now.
+    #[error("{why}; nothing was applied")]
+    Stale {
+        /// Why.
+        why: String,
+        /// What moved.
+        moved: Vec<String>,
+    },
+    /// A policy, a window or a check refuses.
+    #[error("{message}")]
+    Refused {
+        /// What and why.
+        message: String,
+        /// What to do next.
+        hint: String,
+    },
     /// A file of the person's that can't be read or written.
     #[error("failed to {action} `{path}`")]
     File {
@@ -123,35 +143,38 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
-            Error::Source(_) | Error::Context(_) => Exit::Unclear,
+            Error::Source(_) | Error::Context(_) | Error::SavedPlan(_) => Exit::Unclear,
             Error::Pass(PassError::Missing(_)) => Exit::Unclear,
+            Error::Stale { .. } => Exit::Stale,
+            Error::Refused { .. } => Exit::Refused,
             Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
         }
     }
 
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Error::Usage { hint, .. } => Some(hint.clone()).filter(|hint| !hint.is_empty()),
-            Error::Config(ConfigError::Read { .. }) => Some("Check the path and who may read it.".to_owned()),
+        let text = match self {
+            Error::Usage { hint, .. } | Error::Refused { hint, .. } => hint.clone(),
+            Error::Config(ConfigError::Read { .. }) => "Check the path and who may read it.".to_owned(),
             Error::Invalid { .. } => {
-                Some("See all of it with `ipaictl validate`; a running controller stays with the last good revision."
-                    .to_owned())
+                "See all of it with `ipaictl validate`; a running controller stays with the last good revision.".to_owned()
             }
-            Error::Source(error) | Error::Context(ContextError::Source(error)) => error.hint(),
+            Error::Source(error) | Error::Context(ContextError::Source(error)) => error.hint().unwrap_or_default(),
             Error::Context(ContextError::StateDir { .. }) => {
-                Some("Name a folder that you may write with stateDir in the configuration.".to_owned())
+                "Name a folder that you may write with stateDir in the configuration.".to_owned()
             }
             Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
-                Some(format!("Make it yours alone: chmod 600 {}", path.display()))
+                format!("Make it yours alone: chmod 600 {}", path.display())
             }
+            Error::SavedPlan(_) | Error::Stale { .. } => "Look again: ipaictl plan --out FILE".to_owned(),
             Error::Context(ContextError::Key(_) | ContextError::Credential(_))
             | Error::Config(ConfigError::Invalid(_))
             | Error::Pass(_)
             | Error::Starter(_)
             | Error::File { .. }
-            | Error::Output(_) => None,
-        }
+            | Error::Output(_) => String::new(),
+        };
+        Some(text).filter(|text| !text.is_empty())
     }
 
     /// What is wrong with the input, when that is the error.
@@ -167,6 +190,11 @@ impl Error {
         let mut out = String::new();
         for problem in self.problems() {
             let _ = writeln!(out, "{problem}");
+        }
+        if let Error::Stale { moved, .. } = self {
+            for line in moved {
+                let _ = writeln!(out, "  {}", printable(line));
+            }
         }
         out.push_str("error: ");
         out.push_str(&printable(&chain(self)));

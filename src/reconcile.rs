@@ -5,7 +5,8 @@
 mod context;
 pub mod saved;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
@@ -13,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
+use crate::observed::collector::collect;
 use crate::observed::observation::Observation;
 use crate::plan::memory::Memory;
 use crate::plan::plan::Plan;
 use crate::plan::planner::{self, PlanInput};
+use crate::telemetry::{Phase, record_duration};
 
 /// Which resources a pass is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +94,11 @@ pub async fn prepare(
     scope: &Scope,
     mode: Mode,
 ) -> Result<Prepared, PassError> {
-    let observed = Observation::default();
-    let memory = Memory::default();
+    let (memory, stops) = (Memory::default(), BTreeMap::new());
+    let begun = Instant::now();
+    let observed = collect(&context.clients, desired, &stops, &context.key).await;
+    record_duration(Phase::Observe, begun.elapsed());
+    let begun = Instant::now();
     let plan = planner::plan(&PlanInput {
         desired,
         observed: &observed,
@@ -103,6 +109,7 @@ pub async fn prepare(
         manual: mode != Mode::Automatic,
         allow_destroy: None,
     });
+    record_duration(Phase::Plan, begun.elapsed());
     Ok(Prepared { observed, plan })
 }
 

@@ -6,6 +6,7 @@ use chrono::Utc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::clients::Clients;
 use crate::clients::secrets::{
     KeyError, SecretError, SecretResolver, SecretSettings, StateFiles, ensure_hmac_key,
 };
@@ -25,6 +26,8 @@ pub struct Context {
     pub source: Source,
     /// Finds the values of secrets.
     pub secrets: SecretResolver,
+    /// Connections to engines.
+    pub clients: Clients,
     /// The key of all fingerprints of secrets.
     pub key: HmacKey,
     /// Who we are in locks, history and the journal: the settings' holder and this process.
@@ -84,7 +87,7 @@ impl Context {
             Access::Read => readable_key(&key_file)?,
         };
         let holder = format!("{}/{}", settings.holder, std::process::id());
-        Ok(Context { settings, source, secrets, key, holder })
+        Ok(Context { settings, source, secrets, clients: Clients::default(), key, holder })
     }
 
     /// Reads and checks the desired state at a revision, or the working tree.

@@ -81,7 +81,13 @@ pub enum SavedPlanError {
 
 impl SavedPlan {
     /// A promise of a plan.
-    pub fn new(plan: &Plan, repository: String, path: String, scope: Option<Vec<ResourceId>>, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        plan: &Plan,
+        repository: String,
+        path: String,
+        scope: Option<Vec<ResourceId>>,
+        now: DateTime<Utc>,
+    ) -> Self {
         SavedPlan {
             version: VERSION,
             created: now,
@@ -136,7 +142,10 @@ impl SavedPlan {
     /// Why the plan may not be applied at this time, if so.
     pub fn expired(&self, now: DateTime<Utc>) -> Option<String> {
         if now - self.created > AGE_MAX {
-            Some(format!("it was made at {}, more than 24 hours ago", self.created.format("%Y-%m-%dT%H:%M:%SZ")))
+            Some(format!(
+                "it was made at {}, more than 24 hours ago",
+                self.created.format("%Y-%m-%dT%H:%M:%SZ")
+            ))
         } else if self.created - now > CLOCK_SLACK {
             Some("it was made in the future; check the clocks".to_owned())
         } else {
@@ -158,7 +167,9 @@ impl SavedPlan {
                 Some(_) => {}
             }
         }
-        lines.extend(after.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("new: {name}")));
+        lines.extend(
+            after.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("new: {name}")),
+        );
         if lines.is_empty() {
             lines.push("the specification, this program or the file itself changed".to_owned());
         }

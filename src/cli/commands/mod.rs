@@ -4,6 +4,7 @@ mod completions;
 mod diff;
 mod init;
 mod man;
+mod plan;
 mod schema;
 mod validate;
 
@@ -18,6 +19,7 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Validate(args) => validate::run(session, &args),
         Command::Schema(args) => schema::run(session, &args),
         Command::Diff(args) => diff::run(session, &args),
+        Command::Plan(args) => plan::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
         _ => {
