@@ -6,7 +6,18 @@ pub mod tree;
 pub mod documents;
 pub mod revision;
 pub mod source;
+pub mod yaml;
+pub mod parse;
+pub mod validate;
+pub mod typed;
+pub mod rules;
+pub mod references;
 pub mod schema;
+pub mod repositories;
+pub mod files;
+pub mod stacks;
+pub mod claims;
+pub mod assemble;
 pub mod load;
 
 pub use load::{LoadOptions, Loaded, load};

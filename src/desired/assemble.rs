@@ -1,0 +1,306 @@
+//! Puts typed documents, the content of repositories and rendered stacks together to one desired state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::claims::{self, Claimant};
+use super::repositories::{Content, content};
+use super::source::{At, Source, SourceError};
+use super::stacks::{StackLoad, StackPlace, load_stack};
+use super::state::{DesiredState, RepositoryDesired, StackDesired, StackUnknown};
+use super::tree::Tree;
+use super::typed::{Described, Typed};
+use crate::clients::secrets::SecretResolver;
+use crate::model::hash::canonical_hash;
+use crate::model::id::Revision;
+use crate::model::problem::Problem;
+use crate::model::secret::Redactor;
+use crate::skills::repository::checkout::CheckoutDesired;
+use crate::skills::repository::spec::RepositorySpec;
+use crate::skills::stack::spec::StackSpec;
+
+/// The folder of checkouts of which nobody said where they should be.
+const CHECKOUTS: &str = "checkouts";
+/// The name of the state repository's own checkout there; no Repository can have it, as names begin with a letter or digit.
+const STATE_CHECKOUT: &str = "_state";
+
+/// A repository with its content, while the state is put together.
+struct Known<'a> {
+    described: &'a Described<RepositorySpec>,
+    content: Content,
+    tree: Option<Tree>,
+    directory: String,
+    /// The host on which a stack needs its files.
+    needed_on: Option<String>,
+}
+
+/// Puts the desired state together. What is found on the way is added to the problems; the state counts only without errors.
+pub fn assemble(
+    source: &Source,
+    at: &At,
+    typed: Typed,
+    failed: &BTreeMap<String, String>,
+    secrets: &SecretResolver,
+    revision: Revision,
+    problems: &mut Vec<Problem>,
+) -> Result<DesiredState, SourceError> {
+    let mut redactor = Redactor::default();
+    let state_tree = source.tree(at)?;
+    let checkouts = source.settings().state_dir.join(CHECKOUTS);
+    let state_directory = match (at, source.working_tree()) {
+        (At::WorkingTree, Some(root)) => root.display().to_string(),
+        _ => checkouts.join(STATE_CHECKOUT).display().to_string(),
+    };
+    let mut repositories: BTreeMap<&str, Known> = BTreeMap::new();
+    for described in &typed.repositories {
+        let name = described.resource.id.name.as_str();
+        let known = know(source, described, failed, checkouts.join(name).display().to_string(), problems);
+        repositories.entry(name).or_insert(known);
+    }
+    let endpoints: BTreeMap<&str, &str> = typed
+        .hosts
+        .iter()
+        .map(|host| (host.resource.id.name.as_str(), host.resource.spec.engine.endpoint.as_str()))
+        .collect();
+    let mut loads = Vec::new();
+    for stack in &typed.stacks {
+        let spec = &stack.resource.spec;
+        let place = match spec.repository.as_deref().map(|name| repositories.get(name)) {
+            None => Ok((&state_tree, state_directory.as_str())),
+            Some(Some(known)) => match (&known.tree, &known.content.commit) {
+                (Some(tree), _) => Ok((tree, known.directory.as_str())),
+                (None, Err(why)) => Err(why.clone()),
+                (None, Ok(commit)) => Err(format!("the commit {commit} can't be read")),
+            },
+            Some(None) => Err(String::new()),
+        };
+        let load = match place {
+            Ok((tree, checkout)) => {
+                let place = StackPlace { tree, checkout, state: &state_tree };
+                load_stack(stack, &place, secrets, &mut redactor, problems)
+            }
+            Err(why) => unknown_stack(stack, why, problems),
+        };
+        if load.needs_checkout {
+            check_host_has_files(stack, &endpoints, problems);
+            if let Some(known) = spec.repository.as_deref().and_then(|name| repositories.get_mut(name)) {
+                need_on(known, stack, problems);
+            }
+        }
+        loads.push(load);
+    }
+    check_claims(&typed, &loads, problems);
+    let stacks = typed.stacks.iter().zip(loads).map(|(stack, load)| {
+        let needs = load.needs_checkout && stack.resource.spec.repository.is_none();
+        let commit = revision.commit.clone().filter(|_| needs && *at != At::WorkingTree);
+        let checkout = commit.and_then(|commit| {
+            Some(CheckoutDesired {
+                host: stack.resource.spec.host.clone(),
+                path: state_directory.clone(),
+                commit,
+                objects: source.git_dir()?.display().to_string(),
+                url: None,
+            })
+        });
+        let mut resource = stack.resource.clone();
+        resource.digest = load.digest;
+        (resource.id.name.clone(), StackDesired { resource, project: load.project, checkout })
+    });
+    let stacks = stacks.collect();
+    let mut state = DesiredState {
+        revision,
+        hosts: typed
+            .hosts
+            .iter()
+            .map(|host| (host.resource.id.name.clone(), host.resource.clone()))
+            .collect(),
+        stacks,
+        repositories: BTreeMap::new(),
+        warnings: Vec::new(),
+        digest: String::new(),
+        redactor,
+    };
+    for (name, known) in repositories {
+        let repository = desired_repository(known, &endpoints, problems);
+        state.repositories.insert(name.to_owned(), repository);
+    }
+    let digests: BTreeMap<String, Option<&str>> =
+        state.ids().iter().map(|id| (id.to_string(), state.digest_of(id))).collect();
+    state.digest = canonical_hash(&json!(digests));
+    Ok(state)
+}
+
+/// What is known of a repository; a reference that it doesn't have is an error of the document.
+fn know<'a>(
+    source: &Source,
+    described: &'a Described<RepositorySpec>,
+    failed: &BTreeMap<String, String>,
+    default_directory: String,
+    problems: &mut Vec<Problem>,
+) -> Known<'a> {
+    let spec = &described.resource.spec;
+    let content = content(source, described, failed.get(&described.resource.id.name));
+    match (&content.commit, &content.unknown_reference) {
+        (Err(why), Some(hint)) => {
+            let mut problem = described.value("/spec/ref").error("unknown-ref", why.clone());
+            problem.hint = (!hint.is_empty()).then(|| hint.clone());
+            problems.push(problem);
+        }
+        (Err(_), None) if content.objects.as_os_str().is_empty() => {}
+        (Err(why), None) => {
+            let message = format!("its commit is not known: {why}");
+            problems.push(described.value("/spec/url").warning("repository-unknown", message));
+        }
+        (Ok(_), _) => {}
+    }
+    let tree = content.commit.as_ref().ok().and_then(|commit| {
+        let objects = git2::Repository::open_bare(&content.objects).ok()?;
+        Tree::commit(objects, commit).ok()
+    });
+    let directory =
+        spec.checkout.as_ref().map_or(default_directory, |path| path.trim_end_matches('/').to_owned());
+    Known { described, content, tree, directory, needed_on: None }
+}
+
+fn unknown_stack(stack: &Described<StackSpec>, why: String, problems: &mut Vec<Problem>) -> StackLoad {
+    // A Repository that isn't described is a dangling reference, and reported as that.
+    let is_dangling = why.is_empty();
+    let why = format!("its Compose files can't be read: {why}");
+    if !is_dangling {
+        problems.push(stack.value("/spec/repository").warning("stack-unknown", why.clone()));
+    }
+    StackLoad {
+        project: Err(StackUnknown { secret_missing: false, why }),
+        needs_checkout: false,
+        digest: stack.resource.digest.clone(),
+    }
+}
+
+/// Files can only be put where the controller itself runs.
+fn check_host_has_files(
+    stack: &Described<StackSpec>,
+    endpoints: &BTreeMap<&str, &str>,
+    problems: &mut Vec<Problem>,
+) {
+    let host = &stack.resource.spec.host;
+    if let Some(endpoint) = endpoints.get(host.as_str()).filter(|endpoint| !endpoint.starts_with("unix://")) {
+        let message = format!(
+            "the stack mounts files of its repository, and `{host}` is reached by `{endpoint}`: files on other machines are not supported by this version"
+        );
+        problems.push(
+            stack
+                .value("/spec/host")
+                .error("remote-files", message)
+                .with_hint("Run ipaictl on that machine, or put the files into the image."),
+        );
+    }
+}
+
+/// Notes that a stack needs a repository's files on its host.
+fn need_on(known: &mut Known<'_>, stack: &Described<StackSpec>, problems: &mut Vec<Problem>) {
+    let host = &stack.resource.spec.host;
+    let checkout_host = known.described.resource.spec.host.as_ref().or(known.needed_on.as_ref());
+    match checkout_host {
+        Some(other) if other != host => {
+            let id = &known.described.resource.id;
+            let message =
+                format!("the stack mounts files of `{id}`, whose checkout is on `{other}`, not on `{host}`");
+            problems.push(
+                stack
+                    .value("/spec/host")
+                    .error("checkout-elsewhere", message)
+                    .with_related(
+                        known.described.resource.place.location(),
+                        "the Repository is described here",
+                    )
+                    .with_hint("Describe the repository a second time, under another name, for this host."),
+            );
+        }
+        _ => known.needed_on = Some(host.clone()),
+    }
+}
+
+fn desired_repository(
+    known: Known<'_>,
+    endpoints: &BTreeMap<&str, &str>,
+    problems: &mut Vec<Problem>,
+) -> RepositoryDesired {
+    let Known { described, content, directory, needed_on, .. } = known;
+    let mut resource = described.resource.clone();
+    let spec = &resource.spec;
+    if let Some(host) = &spec.host
+        && let Some(endpoint) = endpoints.get(host.as_str()).filter(|it| !it.starts_with("unix://"))
+    {
+        let message = format!(
+            "`{host}` is reached by `{endpoint}`: checkouts on other machines are not supported by this version"
+        );
+        problems.push(described.value("/spec/host").error("remote-files", message));
+    }
+    let host = spec.host.clone().or(needed_on);
+    let checkout = host.zip(content.commit.as_ref().ok()).map(|(host, commit)| CheckoutDesired {
+        host,
+        path: directory,
+        commit: commit.clone(),
+        objects: content.objects.display().to_string(),
+        url: Some(spec.url.clone()),
+    });
+    let spec = serde_json::to_value(spec).expect("a spec is JSON");
+    resource.digest = canonical_hash(&json!({ "spec": spec, "commit": content.commit.as_ref().ok() }));
+    RepositoryDesired { resource, commit: content.commit, checkout }
+}
+
+fn check_claims(typed: &Typed, loads: &[StackLoad], problems: &mut Vec<Problem>) {
+    // Stacks that are described twice are an error already; claiming everything twice would hide it.
+    let mut seen = BTreeSet::new();
+    let claimants: Vec<Claimant> = typed
+        .stacks
+        .iter()
+        .zip(loads)
+        .filter(|(stack, _)| seen.insert(stack.resource.id.clone()))
+        .filter_map(|(stack, load)| {
+            Some(Claimant {
+                stack: &stack.resource.id.name,
+                host: &stack.resource.spec.host,
+                run: stack.resource.spec.run,
+                location: stack.resource.place.location(),
+                project: load.project.as_ref().ok()?,
+            })
+        })
+        .collect();
+    claims::check(&claimants, problems);
+    check_checkouts(typed, problems);
+}
+
+/// Two repositories never share a directory of one host, nor lie one within the other.
+fn check_checkouts(typed: &Typed, problems: &mut Vec<Problem>) {
+    let mut placed: Vec<(&str, String, &Described<RepositorySpec>)> = typed
+        .repositories
+        .iter()
+        .filter_map(|repository| {
+            let spec = &repository.resource.spec;
+            let path = format!("{}/", spec.checkout.as_ref()?.trim_end_matches('/'));
+            Some((spec.host.as_deref()?, path, repository))
+        })
+        .collect();
+    placed.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    // Sorted, whatever lies within a directory follows it.
+    let mut outer: Option<&(&str, String, &Described<RepositorySpec>)> = None;
+    for place in &placed {
+        let (host, path, repository) = place;
+        let within =
+            outer.filter(|(other_host, other, _)| other_host == host && path.starts_with(other.as_str()));
+        if let Some((_, _, first)) = within {
+            let message = format!("the directory `{path}` of `{host}` is claimed twice");
+            problems.push(
+                repository
+                    .value("/spec/checkout")
+                    .error("checkout-claimed-twice", message)
+                    .with_related(first.value("/spec/checkout").location(), "first claimed here")
+                    .with_hint("Give one of them another directory."),
+            );
+        } else {
+            outer = Some(place);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What one document must keep beyond its schema, and what of it has no effect in this version.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::typed::Described;
+use crate::clients::git_url::RemoteUrl;
+use crate::model::id::ResourceId;
+use crate::model::problem::Problem;
+use crate::model::secret::is_secret_name;
+use crate::skills::host::spec::HostSpec;
+use crate::skills::repository::spec::RepositorySpec;
+use crate::skills::stack::spec::{StackSpec, Variable};
+
+/// How long a resource may stay suspended without somebody looking again.
+const SUSPEND_DAYS_MAX: i64 = 7;
+
+/// Checks what every kind accepts.
+pub fn check_common<S>(described: &Described<S>, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
+    let common = &described.resource.common;
+    if let Some(until) = common.suspend.as_ref().and_then(|suspend| suspend.until)
+        && until > now + Duration::days(SUSPEND_DAYS_MAX)
+    {
+        let message = format!("`spec.suspend.until` is more than {SUSPEND_DAYS_MAX} days ahead");
+        problems.push(
+            described
+                .value("/spec/suspend/until")
+                .error("suspended-too-long", message)
+                .with_hint("Take an earlier time and renew it: what is suspended is easily forgotten."),
+        );
+    }
+    for (index, text) in common.depends_on.iter().enumerate() {
+        if ResourceId::parse(text).is_none() {
+            let place = described.value(&format!("/spec/dependsOn/{index}"));
+            let message = format!("`{text}` is not of the form `Kind/name`");
+            problems.push(place.error("invalid-reference", message).with_hint("Write `Host/odoo-prod-01`."));
+        }
+    }
+    not_enforced(described, &["moved", "windows"], problems);
+    for group in ["labels", "annotations"] {
+        warn_of_plain_secrets(described, &format!("/metadata/{group}"), problems);
+    }
+}
+
+/// Checks a machine.
+pub fn check_host(host: &Described<HostSpec>, problems: &mut Vec<Problem>) {
+    let engine = &host.resource.spec.engine;
+    let needs_tls = engine.endpoint.starts_with("tcp://");
+    if needs_tls && engine.tls.is_none() {
+        problems.push(
+            host.value("/spec/engine/endpoint")
+                .error("tls-required", "an engine that is reached by `tcp://` needs `tls`")
+                .with_hint("Without it anybody on the network could do anything to the machine: give `caFrom`, `certFrom` and `keyFrom`, or use `ssh://`."),
+        );
+    }
+    if !needs_tls && engine.tls.is_some() {
+        let message = "`spec.engine.tls` has no meaning without `tcp://`";
+        problems.push(host.key("/spec/engine/tls").error("tls-without-tcp", message));
+    }
+    for (index, prefix) in host.resource.spec.protected_prefixes.iter().enumerate() {
+        if prefix.is_empty() {
+            let place = host.value(&format!("/spec/protectedPrefixes/{index}"));
+            problems.push(place.error("empty-field", "an empty prefix would protect every name"));
+        }
+    }
+    not_enforced(host, &["droplet", "ingress", "budget"], problems);
+}
+
+/// Checks a repository.
+pub fn check_repository(
+    repository: &Described<RepositorySpec>,
+    allow: &[String],
+    problems: &mut Vec<Problem>,
+) {
+    let spec = &repository.resource.spec;
+    if let Err(why) = RemoteUrl::parse(&spec.url, allow) {
+        // The line is not shown: a URL may contain a password.
+        let place = repository.value("/spec/url").location();
+        problems.push(Problem::error("url-not-allowed", why).at(place));
+    }
+    if spec.checkout.is_some() && spec.host.is_none() {
+        problems.push(
+            repository
+                .key("/spec/checkout")
+                .error("missing-field", "`spec.checkout` needs `spec.host`")
+                .with_hint("`host`: the Host on which the checkout is."),
+        );
+    }
+    let leaves = |path: &String| path.split('/').any(|part| part == ".." || part == ".");
+    if spec.checkout.as_ref().is_some_and(leaves) {
+        let message = "`spec.checkout` must not contain `.` or `..`";
+        problems.push(repository.value("/spec/checkout").error("invalid-value", message));
+    }
+}
+
+/// Checks a stack.
+pub fn check_stack(stack: &Described<StackSpec>, problems: &mut Vec<Problem>) {
+    let spec = &stack.resource.spec;
+    for (field, paths, absolute_is_fine) in
+        [("files", &spec.compose.files, false), ("envFiles", &spec.compose.env_files, true)]
+    {
+        for (index, path) in paths.iter().enumerate() {
+            let place = stack.value(&format!("/spec/compose/{field}/{index}"));
+            let wrong = if path.is_empty() {
+                "is empty"
+            } else if path.starts_with('/') && !absolute_is_fine {
+                "is not relative to the repository"
+            } else if path.split('/').any(|part| part == "..") {
+                "contains `..`"
+            } else {
+                continue;
+            };
+            let message = format!("the path `{path}` {wrong}");
+            problems.push(
+                place
+                    .error("invalid-path", message)
+                    .with_hint("Paths are relative to the root of the repository, and stay in it."),
+            );
+        }
+    }
+    for (name, variable) in &spec.variables {
+        if matches!(variable, Variable::Text(text) if !text.is_empty()) && is_secret_name(name) {
+            let pointer = format!("/spec/variables/{}", name.replace('~', "~0").replace('/', "~1"));
+            problems.push(plain_secret(stack.key(&pointer).location(), name));
+        }
+    }
+    if spec.adopt.is_some() {
+        problems.push(
+            stack
+                .key("/spec/adopt")
+                .warning(
+                    "not-enforced",
+                    "adoption is not supported by this version: the stack is only observed",
+                )
+                .with_hint("Remove `adopt` to let ipaictl change what runs."),
+        );
+    }
+}
+
+fn not_enforced<S>(described: &Described<S>, fields: &[&str], problems: &mut Vec<Problem>) {
+    for field in fields {
+        if described.node.at_pointer("/spec").get(field).is_some() {
+            let message = format!("`spec.{field}` is not enforced by this version");
+            problems.push(described.key(&format!("/spec/{field}")).warning("not-enforced", message));
+        }
+    }
+}
+
+fn warn_of_plain_secrets<S>(described: &Described<S>, pointer: &str, problems: &mut Vec<Problem>) {
+    let node = described.node.at_pointer(pointer);
+    if described.node.key_place(pointer) == &described.node.place {
+        return;
+    }
+    for entry in node.entries().unwrap_or_default() {
+        if is_secret_name(&entry.key) && entry.value.text().is_some_and(|text| !text.is_empty()) {
+            problems.push(plain_secret(entry.key_place.location(), &entry.key));
+        }
+    }
+}
+
+/// The line is not shown: it holds the value.
+fn plain_secret(location: crate::model::problem::Location, name: &str) -> Problem {
+    Problem::warning("plain-secret", format!("`{name}` looks like a secret, and its value is in the repository"))
+        .at(location)
+        .with_hint("Refer to it: `{env: NAME}`, `{file: /path}` or `{age: path, key: NAME}`; and change the value, it has been published.")
+}

@@ -1,0 +1,219 @@
+//! What a Stack's Compose files mean: variables resolved, files read at the wanted commit, services rendered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::files::StackFiles;
+use super::state::StackUnknown;
+use super::tree::Tree;
+use super::typed::Described;
+use crate::clients::secrets::{SecretError, SecretResolver};
+use crate::engine::spec::ProjectSpec;
+use crate::model::hash::canonical_hash;
+use crate::model::known::Known;
+use crate::model::problem::Problem;
+use crate::model::secret::{MASK, Redactor};
+use crate::skills::stack::compose::{self, ComposeProject, ComposeRequest};
+use crate::skills::stack::spec::{StackSpec, Variable};
+
+/// Stands for a secret without a value, so that the files are checked all the same.
+const PLACEHOLDER: &str = "secret-without-a-value";
+
+/// Where a stack's files are.
+pub struct StackPlace<'a> {
+    /// The repository at the wanted commit.
+    pub tree: &'a Tree,
+    /// The absolute directory of the checkout on the host.
+    pub checkout: &'a str,
+    /// The state repository at the revision, for encrypted secrets.
+    pub state: &'a Tree,
+}
+
+/// What became of a stack.
+pub struct StackLoad {
+    /// What runs, or why it is not known.
+    pub project: Result<ProjectSpec, StackUnknown>,
+    /// Whether the checkout has to be there for it to run.
+    pub needs_checkout: bool,
+    /// Canonical hash over the spec, the Compose model and the repository's files that it mounts.
+    pub digest: String,
+}
+
+/// The values of a stack's variables.
+#[derive(Default)]
+struct Variables {
+    values: BTreeMap<String, String>,
+    secret: BTreeSet<String>,
+    unknown: Option<StackUnknown>,
+}
+
+/// Loads the Compose files of a stack.
+pub fn load_stack(
+    stack: &Described<StackSpec>,
+    place: &StackPlace<'_>,
+    secrets: &SecretResolver,
+    redactor: &mut Redactor,
+    problems: &mut Vec<Problem>,
+) -> StackLoad {
+    let variables = resolve_variables(stack, place.state, secrets, redactor, problems);
+    let files = StackFiles { tree: place.tree, checkout: place.checkout };
+    let loaded = compose::load(&ComposeRequest {
+        stack: &stack.resource.id.name,
+        spec: &stack.resource.spec.compose,
+        working_dir: place.checkout,
+        variables: &variables.values,
+        secret_variables: &variables.secret,
+        files: &files,
+    });
+    problems.extend(loaded.problems);
+    let unknown = |why: &str| StackUnknown { secret_missing: false, why: why.to_owned() };
+    let nothing = |why: StackUnknown| StackLoad {
+        project: Err(why),
+        needs_checkout: false,
+        digest: stack.resource.digest.clone(),
+    };
+    let Some(project) = loaded.project else {
+        return nothing(unknown(loaded.unknown.as_deref().unwrap_or("its Compose files have errors")));
+    };
+    let needs_checkout = mentions_checkout(&project.json, place.checkout);
+    let mut spec = match render(&project, stack, problems) {
+        Some(spec) => spec,
+        None => return nothing(unknown("this build can't render services yet")),
+    };
+    let digests = add_digests(&mut spec, &files);
+    let digest = digest(stack, &project, &digests, redactor);
+    let project = match variables.unknown {
+        Some(why) => Err(why),
+        None => Ok(spec),
+    };
+    StackLoad { project, needs_checkout, digest }
+}
+
+fn resolve_variables(
+    stack: &Described<StackSpec>,
+    state: &Tree,
+    secrets: &SecretResolver,
+    redactor: &mut Redactor,
+    problems: &mut Vec<Problem>,
+) -> Variables {
+    let mut variables = Variables::default();
+    for (name, variable) in &stack.resource.spec.variables {
+        let reference = match variable {
+            Variable::Text(text) => {
+                variables.values.insert(name.clone(), text.clone());
+                continue;
+            }
+            Variable::Secret(reference) => reference,
+        };
+        variables.secret.insert(name.clone());
+        match secrets.resolve(reference, state) {
+            Ok(value) => {
+                redactor.learn(value.expose_secret());
+                variables.values.insert(name.clone(), value.expose_secret().to_owned());
+            }
+            Err(err) => {
+                let secret_missing = matches!(err, SecretError::Missing(_));
+                let why = format!("the secret `{name}` has no value: {err}");
+                let pointer = format!("/spec/variables/{}", name.replace('~', "~0").replace('/', "~1"));
+                problems.push(stack.key(&pointer).warning("secret-without-value", why.clone()));
+                variables.values.insert(name.clone(), PLACEHOLDER.to_owned());
+                // One that can't be read is tried again, so it decides over one that is missing.
+                let first = variables.unknown.as_ref().is_none_or(|known| known.secret_missing);
+                if first {
+                    variables.unknown = Some(StackUnknown { secret_missing, why });
+                }
+            }
+        }
+    }
+    variables
+}
+
+/// Whether any path in the model lies in the checkout: binds, build contexts, files of configs and secrets.
+fn mentions_checkout(model: &Value, checkout: &str) -> bool {
+    let inside = |value: Option<&Value>| {
+        let path = value.and_then(Value::as_str);
+        path.and_then(|path| path.strip_prefix(checkout))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let services = model.get("services").and_then(Value::as_object);
+    let in_services = services.into_iter().flatten().any(|(_, service)| {
+        let volumes = service.get("volumes").and_then(Value::as_array);
+        let binds = volumes.into_iter().flatten().any(|volume| {
+            volume.get("type").and_then(Value::as_str) == Some("bind") && inside(volume.get("source"))
+        });
+        binds || inside(service.pointer("/build/context"))
+    });
+    let in_files = ["configs", "secrets"].iter().any(|key| {
+        let files = model.get(key).and_then(Value::as_object);
+        files.into_iter().flatten().any(|(_, file)| inside(file.get("file")))
+    });
+    in_services || in_files
+}
+
+/// Gives every mounted file of the repository, and every build context, the digest it has at the commit.
+fn add_digests(spec: &mut ProjectSpec, files: &StackFiles<'_>) -> BTreeMap<String, String> {
+    let mut digests = BTreeMap::new();
+    for service in &mut spec.services {
+        for file in &mut service.files {
+            let Some(inner) = files.inner(&file.host_path) else { continue };
+            if let Ok(Some(digest)) = files.tree.digest(inner) {
+                digests.insert(inner.to_owned(), digest.clone());
+                file.digest = Some(digest);
+            }
+        }
+        if let Some(build) = &mut service.build
+            && let Some(inner) = files.inner(&build.context)
+        {
+            build.digest = match files.tree.folder_digest(inner) {
+                Ok(Some(digest)) => {
+                    digests.insert(format!("{inner}/"), digest.clone());
+                    Known::Known(digest)
+                }
+                Ok(None) => Known::Unknown(format!("there is no folder `{inner}` in the repository")),
+                Err(why) => Known::Unknown(format!("`{inner}` {why}")),
+            };
+        }
+    }
+    digests
+}
+
+fn digest(
+    stack: &Described<StackSpec>,
+    project: &ComposeProject,
+    files: &BTreeMap<String, String>,
+    redactor: &Redactor,
+) -> String {
+    let mut model = project.json.clone();
+    for (service, names) in &project.secret_environment {
+        let pointer = format!("/services/{}/environment", service.replace('~', "~0").replace('/', "~1"));
+        if let Some(Value::Object(environment)) = model.pointer_mut(&pointer) {
+            for name in names {
+                environment.insert(name.clone(), Value::String(MASK.to_owned()));
+            }
+        }
+    }
+    redact(&mut model, redactor);
+    let spec = serde_json::to_value(&stack.resource.spec).expect("a spec is JSON");
+    canonical_hash(&json!({ "spec": spec, "compose": model, "files": files }))
+}
+
+fn redact(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::String(text) => *text = redactor.redact(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redactor)),
+        Value::Object(map) => map.values_mut().for_each(|value| redact(value, redactor)),
+        _ => {}
+    }
+}
+
+/// The services, networks and volumes of a model.
+fn render(
+    project: &ComposeProject,
+    stack: &Described<StackSpec>,
+    problems: &mut Vec<Problem>,
+) -> Option<ProjectSpec> {
+    let _ = (project, stack, problems);
+    None
+}

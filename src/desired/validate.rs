@@ -1,0 +1,254 @@
+//! Holds a document against the schema of its kind, and says what is wrong in our own words.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use super::schema::{is_secret_reference, json_schema};
+use crate::model::document::{Node, NodeValue, Place, ScalarKind};
+use crate::model::id::Kind;
+use crate::model::problem::{Problem, nearest};
+
+/// Violations of one document that are reported.
+const VIOLATIONS_MAX: usize = 50;
+
+/// What a pattern of a schema means, for people: pattern, rule, example.
+const PATTERNS: &[(&str, &str)] = &[
+    (
+        r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        "lower case letters, digits and inner hyphens, at most 63 characters",
+    ),
+    (r"^(unix:///|ssh://|tcp://).+", "`unix:///path`, `ssh://user@machine` or `tcp://machine:2376`"),
+    (r"^[A-Za-z_][A-Za-z0-9_]*$", "letters, digits and underscores, not beginning with a digit"),
+    (r"^/", "an absolute path"),
+    (
+        r"^[A-Za-z0-9_][A-Za-z0-9_./+-]*$",
+        "the name of a branch or tag, or a commit: letters, digits and `_./+-`, not beginning with a sign",
+    ),
+    (r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$", "a duration such as `90s`, `15m` or `1h30m`"),
+    (r"^[a-z0-9][a-z0-9_-]*$", "lower case letters, digits, `-` and `_`, beginning with a letter or digit"),
+];
+
+/// The schema of a kind, ready to be applied.
+struct Checker {
+    schema: Value,
+    validator: Validator,
+}
+
+fn checker(kind: Kind) -> &'static Checker {
+    static CHECKERS: OnceLock<BTreeMap<Kind, Checker>> = OnceLock::new();
+    let make = || {
+        let of_kind = |kind: &Kind| {
+            let schema = json_schema(*kind);
+            let validator = jsonschema::validator_for(&schema).expect("our own schemas are valid");
+            (*kind, Checker { schema, validator })
+        };
+        Kind::ALL.iter().map(of_kind).collect()
+    };
+    &CHECKERS.get_or_init(make)[&kind]
+}
+
+/// The document as JSON, when it follows the schema of its kind; otherwise all that is wrong.
+pub fn validate(kind: Kind, node: &Node, problems: &mut Vec<Problem>) -> Option<Value> {
+    let checker = checker(kind);
+    let json = node.to_json();
+    if checker.validator.is_valid(&json) {
+        return Some(json);
+    }
+    for error in checker.validator.iter_errors(&json).take(VIOLATIONS_MAX) {
+        problems.extend(explain(&error, node, &checker.schema));
+    }
+    None
+}
+
+/// One violation in our own words; unknown fields become one problem each.
+fn explain(error: &ValidationError<'_>, node: &Node, schema: &Value) -> Vec<Problem> {
+    let pointer = error.instance_path().to_string();
+    let found = node.at_pointer(&pointer);
+    let rule_path = error.schema_path().to_string();
+    let parent = rule_path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let own = schema.pointer(parent).unwrap_or(&Value::Null);
+    let field = field_name(&pointer);
+    if is_secret(own) || has_secret_choice(own) {
+        return explain_secret(error, node, &pointer, own);
+    }
+    let problem = match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            return unexpected.iter().map(|name| unknown_field(node, &pointer, name, own)).collect();
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let about = own.pointer(&format!("/properties/{name}/description")).and_then(Value::as_str);
+            let place = node.key_place(&pointer);
+            let problem = place.error("missing-field", format!("`{field}` has no `{name}`"));
+            match about.and_then(|about| about.lines().next()) {
+                Some(about) => problem.with_hint(format!("`{name}`: {about}")),
+                None => problem,
+            }
+        }
+        ValidationErrorKind::Type { kind } => wrong_type(found, node.key_place(&pointer), &field, kind, own),
+        ValidationErrorKind::Enum { options } => unknown_value(found, &field, options),
+        ValidationErrorKind::Constant { expected_value } => {
+            let wanted = expected_value.as_str().unwrap_or_default();
+            found.place.error("unknown-value", format!("`{field}` is not `{wanted}`"))
+        }
+        ValidationErrorKind::Pattern { pattern } => {
+            let text = found.text().unwrap_or_default();
+            let words = PATTERNS.iter().find(|(known, _)| known == pattern).map(|(_, words)| *words);
+            let rule = words.map_or_else(|| format!("text that matches `{pattern}`"), str::to_owned);
+            found
+                .place
+                .error("invalid-value", format!("`{text}` is not a valid `{field}`"))
+                .with_hint(format!("It takes {rule}."))
+        }
+        ValidationErrorKind::MinLength { .. } | ValidationErrorKind::MinItems { .. } => {
+            let what = if found.items().is_some() { "list" } else { "text" };
+            node.key_place(&pointer).error("empty-field", format!("`{field}` is an empty {what}"))
+        }
+        other => {
+            found.place.error("invalid-value", format!("`{field}` breaks the rule `{}`", other.keyword()))
+        }
+    };
+    vec![problem]
+}
+
+/// `spec.compose.files[0]` for `/spec/compose/files/0`; `document` for the whole.
+fn field_name(pointer: &str) -> String {
+    let mut name = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
+            name.push_str(&format!("[{part}]"));
+        } else {
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.push_str(&part);
+        }
+    }
+    if name.is_empty() { "document".to_owned() } else { name }
+}
+
+fn unknown_field(node: &Node, pointer: &str, name: &str, own: &Value) -> Problem {
+    let escaped = name.replace('~', "~0").replace('/', "~1");
+    let place = node.key_place(&format!("{pointer}/{escaped}"));
+    let message = match pointer {
+        "" => format!("unknown field `{name}`"),
+        _ => format!("unknown field `{name}` in `{}`", field_name(pointer)),
+    };
+    let known: Vec<&str> = own
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => format!("Known are: {}.", known.join(", ")),
+    };
+    place.error("unknown-field", message).with_hint(hint)
+}
+
+fn wrong_type(found: &Node, key: &Place, field: &str, kind: &TypeKind, own: &Value) -> Problem {
+    // A bare number where a name belongs only lacks quotes; where a duration belongs it lacks its unit.
+    let pattern = own.get("pattern").and_then(Value::as_str).filter(|pattern| pattern.contains("ns|us|ms"));
+    let rule = pattern
+        .and_then(|pattern| PATTERNS.iter().find(|(known, _)| *known == pattern))
+        .map(|(_, words)| *words);
+    let wanted = match kind {
+        TypeKind::Single(kind) => type_word(&kind.to_string()).to_owned(),
+        TypeKind::Multiple(kinds) => {
+            let words: Vec<String> =
+                kinds.iter().map(|kind| type_word(&kind.to_string()).to_owned()).collect();
+            words.join(" or ")
+        }
+    };
+    if found.is_null() {
+        return key
+            .error("empty-field", format!("`{field}` has no value; it takes a {wanted}"))
+            .with_hint("Give it a value, or remove the line.");
+    }
+    let problem = match (&found.value, found.text()) {
+        (NodeValue::Scalar { .. }, Some(text)) => found.place.error(
+            "wrong-type",
+            format!("`{field}` takes a {wanted}, not the {} `{text}`", found.type_name()),
+        ),
+        _ => key.error("wrong-type", format!("`{field}` takes a {wanted}, not a {}", found.type_name())),
+    };
+    match (&found.value, wanted.as_str()) {
+        (NodeValue::Scalar { kind, .. }, "string") if *kind != ScalarKind::String && rule.is_some() => {
+            problem.with_hint(format!("It takes {}.", rule.unwrap_or_default()))
+        }
+        (NodeValue::Scalar { text, kind }, "string") if *kind != ScalarKind::String => {
+            problem.with_hint(format!("Put it in quotes: `\"{text}\"`."))
+        }
+        (NodeValue::Scalar { text, .. }, "boolean")
+            if matches!(text.as_str(), "yes" | "on" | "no" | "off") =>
+        {
+            problem.with_hint("Write `true` or `false`.")
+        }
+        (NodeValue::Scalar { text, .. }, "list") => problem.with_hint(format!("Write `[{text}]`.")),
+        _ => problem,
+    }
+}
+
+fn type_word(kind: &str) -> &str {
+    match kind {
+        "object" => "map",
+        "array" => "list",
+        other => other,
+    }
+}
+
+fn unknown_value(found: &Node, field: &str, options: &Value) -> Problem {
+    let words: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let text = found.text().unwrap_or(found.type_name());
+    let problem = found.place.error("unknown-value", format!("`{field}` can't be `{text}`"));
+    let listed = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    problem.with_hint(match nearest(text, words.iter().copied()) {
+        Some(near) => format!("Did you mean `{near}`? It takes one of {listed}."),
+        None => format!("It takes one of {listed}."),
+    })
+}
+
+fn is_secret(own: &Value) -> bool {
+    is_secret_reference(own)
+}
+
+fn has_secret_choice(own: &Value) -> bool {
+    own.get("anyOf").and_then(Value::as_array).is_some_and(|choices| choices.iter().any(is_secret_reference))
+}
+
+/// A reference to a secret that is none. The line itself is not shown: a value may stand there.
+fn explain_secret(error: &ValidationError<'_>, node: &Node, pointer: &str, own: &Value) -> Vec<Problem> {
+    const FORMS: &str = "Write `{env: NAME}`, `{file: /path}` or `{age: path/in/repository.age, key: NAME}`.";
+    let field = field_name(pointer);
+    let place = node.key_place(pointer);
+    let found = node.at_pointer(pointer);
+    let hidden =
+        |message: String| Problem::error("secret-reference", message).at(place.location()).with_hint(FORMS);
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| Problem { snippet: None, ..unknown_field(node, pointer, name, own) })
+            .collect(),
+        ValidationErrorKind::Type { .. } => {
+            vec![hidden(format!("`{field}` takes a reference to a secret, never the value itself"))]
+        }
+        // The map as a whole was of another type, which is said already.
+        ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
+            if found.entries().is_none() =>
+        {
+            Vec::new()
+        }
+        ValidationErrorKind::AnyOf { .. } if found.entries().is_none() => {
+            vec![hidden(format!(
+                "`{field}` takes text or a reference to a secret, not a {}",
+                found.type_name()
+            ))]
+        }
+        _ => vec![hidden(format!("`{field}` is not one of the three forms of a reference to a secret"))],
+    }
+}
