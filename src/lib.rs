@@ -11,6 +11,8 @@ pub mod skills;
 pub mod desired;
 pub mod observed;
 pub mod plan;
+pub mod apply;
+pub mod record;
 pub mod reconcile;
 pub mod daemon;
 pub mod error;
