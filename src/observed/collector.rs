@@ -40,15 +40,20 @@ async fn collect_hosts(
     stops: &BTreeMap<String, DateTime<Utc>>,
     key: &HmacKey,
 ) -> BTreeMap<String, Known<EngineFacts>> {
-    let answers = stream::iter(desired.hosts.iter().map(|(name, host)| async {
-        let request = request(desired, name, key);
-        let mut facts = collect_engine(clients, &host.spec, &request).await;
-        if let Known::Known(facts) = &mut facts {
-            mark_stops(facts, stops);
-        }
-        (name.clone(), facts)
-    }));
-    answers.buffer_unordered(HOSTS_MAX).collect().await
+    // Futures in a list: a closure that borrows would keep the stream from being sent to another thread.
+    let asked: Vec<_> = desired
+        .hosts
+        .iter()
+        .map(|(name, host)| async {
+            let request = request(desired, name, key);
+            let mut facts = collect_engine(clients, &host.spec, &request).await;
+            if let Known::Known(facts) = &mut facts {
+                mark_stops(facts, stops);
+            }
+            (name.clone(), facts)
+        })
+        .collect();
+    stream::iter(asked).buffer_unordered(HOSTS_MAX).collect().await
 }
 
 async fn collect_engine(clients: &Clients, host: &HostSpec, request: &ObserveRequest) -> Known<EngineFacts> {
@@ -92,15 +97,18 @@ async fn collect_checkouts(desired: &DesiredState) -> BTreeMap<String, Known<Che
         .chain(of_stacks)
         .map(|checkout| (checkout_key(&checkout.host, &checkout.path), checkout))
         .collect();
-    let answers = stream::iter(wanted.into_iter().map(|(place, checkout)| async move {
-        let is_local = |host: &str| {
-            desired.hosts.get(host).is_some_and(|host| host.spec.engine.endpoint.starts_with("unix://"))
-        };
-        if !is_local(&checkout.host) {
-            let why = "checkouts on another machine are not read by this version".to_owned();
-            return (place, Known::Unknown(why));
-        }
-        (place, observe_checkout(&checkout.path).await)
-    }));
-    answers.buffer_unordered(CHECKOUTS_MAX).collect().await
+    let asked: Vec<_> = wanted
+        .into_iter()
+        .map(|(place, checkout)| async move {
+            let is_local = |host: &str| {
+                desired.hosts.get(host).is_some_and(|host| host.spec.engine.endpoint.starts_with("unix://"))
+            };
+            if !is_local(&checkout.host) {
+                let why = "checkouts on another machine are not read by this version".to_owned();
+                return (place, Known::Unknown(why));
+            }
+            (place, observe_checkout(&checkout.path).await)
+        })
+        .collect();
+    stream::iter(asked).buffer_unordered(CHECKOUTS_MAX).collect().await
 }

@@ -36,17 +36,21 @@ pub(super) async fn read_files(request: FileRequest<'_>) -> BTreeMap<String, Kno
         let unknown = || Known::Unknown("files of another machine are not read by this version".to_owned());
         return request.paths.keys().map(|path| (path.clone(), unknown())).collect();
     }
-    let answers = stream::iter(request.paths.iter().map(|(path, secret)| {
-        let (path, secret, key) = (path.clone(), *secret, request.key.cloned());
-        async move {
-            let reading = path.clone();
-            let facts = tokio::task::spawn_blocking(move || read_file(&reading, secret, key.as_ref()))
-                .await
-                .unwrap_or_else(|err| Known::Unknown(err.to_string()));
-            (path, facts)
-        }
-    }));
-    answers.buffer_unordered(CONCURRENT_MAX).collect().await
+    let asked: Vec<_> = request
+        .paths
+        .iter()
+        .map(|(path, secret)| {
+            let (path, secret, key) = (path.clone(), *secret, request.key.cloned());
+            async move {
+                let reading = path.clone();
+                let facts = tokio::task::spawn_blocking(move || read_file(&reading, secret, key.as_ref()))
+                    .await
+                    .unwrap_or_else(|err| Known::Unknown(err.to_string()));
+                (path, facts)
+            }
+        })
+        .collect();
+    stream::iter(asked).buffer_unordered(CONCURRENT_MAX).collect().await
 }
 
 fn read_file(path: &str, secret: bool, key: Option<&HmacKey>) -> Known<Option<FileFacts>> {
