@@ -108,6 +108,8 @@ statements! {
            WHERE run = $1 AND step = $2 AND position = $3";
     OF_RUN = "SELECT run, step, position, resource, host, subject, operation, fencing, started, ended, result,
               detail FROM journal WHERE run = $1 ORDER BY step, position";
+    DURING = "SELECT subject, operation FROM journal
+              WHERE host = $1 AND started <= $3 AND (ended IS NULL OR ended >= $2)";
     OPEN = "SELECT run, step, position, resource, host, subject, operation, fencing, started, ended, result,
             detail FROM journal WHERE result IN ('started', 'unknown') ORDER BY started, run, step, position";
 }
@@ -175,6 +177,28 @@ impl Store {
         let mut connection = self.reading().await?;
         let rows: Vec<Row> = self.read(sqlx::query_as(OPEN).fetch_all(&mut *connection).await)?;
         rows.into_iter().map(|row| self.entry(row)).collect()
+    }
+
+    /// Whether an operation of ours that ends a container (named by the engine's id or its name) was under way on a
+    /// host at some moment of a span of time. Tells our own stops from those of others.
+    pub async fn has_stopped(
+        &self,
+        host: &str,
+        names: &[&str],
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let mut connection = self.reading().await?;
+        let query = sqlx::query_as(DURING).bind(host).bind(time_text(from)).bind(time_text(to));
+        let rows: Vec<(String, String)> = self.read(query.fetch_all(&mut *connection).await)?;
+        const ENDING: [&str; 3] = ["\"stopContainer\"", "\"restartContainer\"", "\"removeContainer\""];
+        let ends = |operation: &str| ENDING.iter().any(|word| operation.contains(word));
+        Ok(rows.iter().filter(|(_, operation)| ends(operation)).any(|(subject, operation)| {
+            names.iter().any(|name| {
+                subject.split_once(' ').is_some_and(|(_, subject)| subject == *name)
+                    || operation.contains(&serde_json::Value::from(*name).to_string())
+            })
+        }))
     }
 
     fn entry(&self, row: Row) -> Result<JournalEntry, StoreError> {

@@ -432,3 +432,27 @@ async fn a_lost_write_lock_is_waited_for_and_then_named() {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     store.note_fact("x", "1", at(0)).await.unwrap();
 }
+
+#[tokio::test]
+async fn only_our_operations_that_end_a_container_at_that_time_count_as_our_stops() {
+    let (_folder, store) = store().await;
+    let (run, fencing) = begun(&store).await;
+    let mut stop = start(&run.id, 0, fencing, None);
+    stop.operation = serde_json::json!({"engine": {"stopContainer": {"container": {"id": "c0ffee"}}}});
+    store.advance(None, Some(&stop), at(10)).await.unwrap();
+    let during =
+        async |names: &[&str], from, to| store.has_stopped("local", names, at(from), at(to)).await.unwrap();
+    // Under way, it has no end yet.
+    assert!(during(&["c0ffee", "other"], 60, 64).await);
+    assert!(during(&["beef", "shop-web-1"], 9, 11).await);
+    assert!(!during(&["beef", "shop-web"], 9, 11).await);
+    assert!(!during(&["c0ffee"], 1, 9).await);
+    store
+        .advance(Some(&end(&run.id, 0, None)), Some(&start(&run.id, 1, fencing, None)), at(12))
+        .await
+        .unwrap();
+    assert!(during(&["c0ffee"], 11, 15).await);
+    // Ended, and what is under way now makes a container.
+    assert!(!during(&["c0ffee", "shop-web-1"], 13, 17).await);
+    assert!(!store.has_stopped("elsewhere", &["c0ffee"], at(9), at(11)).await.unwrap());
+}
