@@ -55,13 +55,15 @@ impl Docker {
 
     /// What happens to containers, networks, volumes and images from a time on, until the stream breaks.
     ///
+    /// Only the named actions are told; without that, each health check would be three events.
     /// The engine remembers some hundred events only: whoever listens has to look at everything anew first.
     pub fn events(
         &self,
         since: Option<DateTime<Utc>>,
+        actions: &[&str],
     ) -> impl Stream<Item = Result<EventMessage, DockerError>> + Send + use<> {
-        let kinds = HashMap::from([("type", EVENT_KINDS.to_vec())]);
-        let mut options = EventsOptionsBuilder::default().filters(&kinds);
+        let filters = HashMap::from([("type", EVENT_KINDS.to_vec()), ("event", actions.to_vec())]);
+        let mut options = EventsOptionsBuilder::default().filters(&filters);
         if let Some(since) = since {
             options = options.since(&format!("{}.{:09}", since.timestamp(), since.timestamp_subsec_nanos()));
         }
