@@ -41,8 +41,6 @@ pub const ACTIONS: &[&str] = &[
     "load",
     "import",
 ];
-/// The sorts of things whose events can mean something.
-pub const TYPES: &[&str] = &["container", "network", "volume", "image"];
 /// How long after a `die` the engine sends the `stop`: milliseconds, but under load it may take longer.
 const STOP_FOLLOWS: Duration = Duration::from_millis(500);
 /// How many containers are remembered; the engine's list at each connection brings them back.

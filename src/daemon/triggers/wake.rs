@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::id::ResourceId;
+use crate::record::requests::Request;
 use crate::telemetry::Trigger;
 
 /// How many wakes may wait for the driver; more than a restart of an engine with a hundred containers sends at once.
@@ -27,8 +28,8 @@ pub enum Wake {
     Connected(String),
     /// A minute passed by the wall clock.
     Heartbeat,
-    /// A person wants everything looked at and the settings read again.
-    Reload,
+    /// Persons asked through the store.
+    Requests(Vec<Request>),
 }
 
 /// What an event says of a resource.

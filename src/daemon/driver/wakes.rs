@@ -1,0 +1,117 @@
+//! Wakes become keys. The reason is dropped here: no pass learns it.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use super::Driver;
+use crate::daemon::modes::FULL_PASS;
+use crate::daemon::queue::{Key, When};
+use crate::daemon::schedule::Due;
+use crate::daemon::triggers::wake::{News, Wake};
+use crate::model::id::ResourceId;
+use crate::record::requests::Request;
+use crate::telemetry::{self, Trigger};
+
+impl Driver {
+    pub(super) async fn wake(&mut self, wake: Wake) {
+        let now = Instant::now();
+        match wake {
+            Wake::Source(trigger) => {
+                telemetry::count_wake(trigger);
+                self.queue.wake(Key::Source, When::Event, now);
+            }
+            Wake::Resource { id, news } => {
+                telemetry::count_wake(Trigger::Docker);
+                self.news(id, news, now);
+            }
+            Wake::Host(host) => {
+                telemetry::count_wake(Trigger::Docker);
+                for id in self.on_host(&host) {
+                    self.news(id, News::Other, now);
+                }
+            }
+            Wake::Connected(host) => {
+                for id in self.on_host(&host) {
+                    self.queue.wake(Key::Resource(id), When::Event, now);
+                }
+            }
+            Wake::Heartbeat => self.beat(now).await,
+            Wake::Requests(requests) => self.requests(requests, now).await,
+        }
+    }
+
+    /// Wakes a resource for an event, unless the event is our own doing.
+    fn news(&mut self, id: ResourceId, news: News, now: Instant) {
+        let wanted = self.revisions.in_use().is_some_and(|state| state.digest_of(&id).is_some());
+        if !wanted && !self.leftovers.contains(&id) {
+            return;
+        }
+        let key = Key::Resource(id);
+        let Key::Resource(id) = &key else { unreachable!("it was made so") };
+        let own = self.own_events.get(id).is_some_and(|until| now < *until);
+        // What a failed attempt stirs up is no reason to try again at once: the retry is due in its time.
+        let failing = self.backoffs.get(&key).is_some_and(|backoff| backoff.failures() > 0);
+        if own && (failing || news == News::Other) {
+            return;
+        }
+        if let Some(flight) = self.flights.get_mut(&key).filter(|_| news == News::Other) {
+            // Whether it was our doing is known when the pass has ended.
+            flight.news = true;
+            return;
+        }
+        let when = match news {
+            News::Worse | News::Other => When::Event,
+            News::WorseUnlessStopped(wait) => When::At(now + wait),
+        };
+        self.queue.wake(key, when, now);
+    }
+
+    /// Runs what the schedule has due, and keeps that it did before it does.
+    pub(super) async fn run_schedule(&mut self, wall: DateTime<Utc>, now: Instant) {
+        let Some(last) = self.keep(self.store.last_schedule(FULL_PASS)).await else { return };
+        // The first start ever has nothing to make up for.
+        let due = last.map_or(Due::Rebase(wall), |last| self.modes.full_pass.due(last, wall));
+        let (Due::Run(noted) | Due::Rebase(noted)) = due else { return };
+        if self.keep(self.store.note_schedule(FULL_PASS, noted)).await.is_none() {
+            return;
+        }
+        if matches!(due, Due::Run(_)) {
+            telemetry::count_wake(Trigger::Schedule);
+            tracing::info!(scheduled = %noted, "full pass");
+            self.wake_all(now);
+        }
+    }
+
+    async fn requests(&mut self, requests: Vec<Request>, now: Instant) {
+        if self.revisions.in_use().is_none() {
+            // They stay in the store until there is something to reconcile.
+            return;
+        }
+        for request in requests {
+            let wall = Utc::now();
+            if self.keep(self.store.take_request(&request.token, wall)).await != Some(true) {
+                continue;
+            }
+            telemetry::count_wake(Trigger::Manual);
+            let all = self.all();
+            let meant: Vec<ResourceId> = match &request.resource {
+                Some(id) => all.into_iter().filter(|other| other == id).collect(),
+                None => all,
+            };
+            if meant.is_empty() {
+                let answer = match &request.resource {
+                    Some(id) => format!("`{id}` is not in the desired state"),
+                    None => "the desired state has no resources".to_owned(),
+                };
+                self.keep(self.store.answer_request(&request.token, &answer, wall)).await;
+                continue;
+            }
+            // A request for all is answered by the last of its passes, see `passed`.
+            for id in meant {
+                self.queue.wake(Key::Resource(id.clone()), When::Now, now);
+                self.asked.entry(id).or_default().push(request.token.clone());
+            }
+        }
+    }
+}

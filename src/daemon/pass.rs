@@ -1,0 +1,104 @@
+//! One pass as the loop sees it: what to make of its report.
+//!
+//! Decides nothing about resources; turns what planning said into when to look again.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use chrono::{DateTime, Utc};
+
+use super::backoff::Ending;
+use crate::model::change::{Class, DriftClass};
+use crate::model::id::ResourceId;
+use crate::plan::plan::{NoteKind, Plan};
+use crate::reconcile::PassReport;
+use crate::telemetry::PassOutcome;
+
+/// What a pass means for the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// How it ended.
+    pub ending: Ending,
+    /// The same, for the counter.
+    pub outcome: PassOutcome,
+    /// Whether the resource is as it should be.
+    pub in_sync: bool,
+    /// Whether operations were executed, so that the engine's events are our own.
+    pub acted: bool,
+    /// Differences that nobody asked for and that are still there.
+    pub drift: Vec<DriftClass>,
+    /// When something that is held ends by itself.
+    pub until: Option<DateTime<Utc>>,
+    /// What is left, for people.
+    pub left: Vec<String>,
+}
+
+/// Reads a pass's report about one resource.
+pub fn judge(id: &ResourceId, report: &PassReport, cancelled: bool) -> Verdict {
+    let acted = report.after.is_some();
+    let plan = report.after.as_ref().unwrap_or(&report.plan);
+    let Some(own) = plan.resources.iter().find(|resource| resource.id == *id) else {
+        // Neither wanted nor remembered any more.
+        return Verdict {
+            ending: Ending::Good,
+            outcome: if acted { PassOutcome::Applied } else { PassOutcome::Unchanged },
+            in_sync: true,
+            acted,
+            drift: Vec::new(),
+            until: None,
+            left: Vec::new(),
+        };
+    };
+    let has = |kinds: &[NoteKind]| own.notes.iter().any(|note| kinds.contains(&note.kind));
+    let steps_left = !own.steps.is_empty();
+    let ending = if cancelled || !own.complete || has(&[NoteKind::Unknown]) || (steps_left && acted) {
+        Ending::Transient
+    } else if has(&[NoteKind::Blocked]) {
+        Ending::Blocked
+    } else if has(&[NoteKind::Stalled, NoteKind::Contended, NoteKind::Refused, NoteKind::NeedsDecision]) {
+        Ending::Terminal
+    } else {
+        Ending::Good
+    };
+    let unhealthy = has(&[NoteKind::Unhealthy]);
+    let in_sync =
+        !steps_left && own.complete && own.notes.iter().all(|note| note.kind == NoteKind::NotEnforced);
+    let outcome = match () {
+        () if cancelled => PassOutcome::Cancelled,
+        () if steps_left && acted => PassOutcome::Failed,
+        () if unhealthy => PassOutcome::Unhealthy,
+        () if acted => PassOutcome::Applied,
+        () => PassOutcome::Unchanged,
+    };
+    Verdict {
+        ending,
+        outcome,
+        in_sync,
+        acted,
+        drift: drift(plan, id),
+        until: own.notes.iter().filter_map(|note| note.until).min(),
+        left: left(plan, id),
+    }
+}
+
+fn drift(plan: &Plan, id: &ResourceId) -> Vec<DriftClass> {
+    let steps = plan.steps.iter().filter(|step| step.resource == *id).map(|step| Some(step.class));
+    let own = plan.resources.iter().filter(|resource| resource.id == *id);
+    let notes = own.flat_map(|resource| resource.notes.iter().map(|note| note.class));
+    steps
+        .chain(notes)
+        .filter_map(|class| match class {
+            Some(Class::Drift(class)) => Some(class),
+            _ => None,
+        })
+        .collect()
+}
+
+fn left(plan: &Plan, id: &ResourceId) -> Vec<String> {
+    let steps = plan.steps.iter().filter(|step| step.resource == *id);
+    let own = plan.resources.iter().filter(|resource| resource.id == *id);
+    let notes = own.flat_map(|resource| resource.notes.iter());
+    steps
+        .map(|step| format!("{}: {}", step.subject, step.cause))
+        .chain(notes.filter(|note| note.kind != NoteKind::NotEnforced).map(|note| note.text.clone()))
+        .collect()
+}
