@@ -95,6 +95,9 @@ pub enum Error {
     /// A pass could not be made.
     #[error(transparent)]
     Pass(#[from] PassError),
+    /// The controller could not start.
+    #[error(transparent)]
+    Serve(#[from] crate::cli::commands::ServeFailure),
     /// The starter repository can't be made.
     #[error(transparent)]
     Starter(#[from] crate::desired::starter::StarterError),
@@ -147,7 +150,7 @@ impl Error {
             Error::Pass(PassError::Missing(_)) => Exit::Unclear,
             Error::Stale { .. } => Exit::Stale,
             Error::Refused { .. } => Exit::Refused,
-            Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
+            Error::Serve(_) | Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
         }
     }
 
@@ -155,6 +158,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Usage { hint, .. } | Error::Refused { hint, .. } => hint.clone(),
+            Error::Serve(failure) => failure.hint().unwrap_or_default(),
             Error::Config(ConfigError::Read { .. }) => "Check the path and who may read it.".to_owned(),
             Error::Invalid { .. } => {
                 "See all of it with `ipaictl validate`; a running controller stays with the last good revision.".to_owned()

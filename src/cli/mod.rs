@@ -35,14 +35,19 @@ pub struct Session {
 impl Session {
     /// The settings of the files, overruled by the options.
     pub fn settings(&self) -> Result<Settings, Error> {
-        let mut settings = Settings::load(&self.environment, self.global.config.as_deref())?;
-        if let Some(repo) = &self.global.repo {
+        Session::settings_of(&self.environment, &self.global)
+    }
+
+    /// The same, for `serve`, which reads them again later.
+    pub fn settings_of(environment: &Environment, global: &Global) -> Result<Settings, Error> {
+        let mut settings = Settings::load(environment, global.config.as_deref())?;
+        if let Some(repo) = &global.repo {
             settings.repo = Some(repo.clone());
         }
-        if let Some(path) = &self.global.path {
+        if let Some(path) = &global.path {
             settings.path.clone_from(path);
         }
-        if let Some(store) = &self.global.store {
+        if let Some(store) = &global.store {
             settings.store = Some(store.clone());
         }
         Ok(settings)

@@ -6,8 +6,10 @@ mod init;
 mod man;
 mod plan;
 mod schema;
+mod serve;
 mod validate;
 
+pub use self::serve::ServeFailure;
 use super::Session;
 use super::args::Command;
 use crate::error::{Error, Exit};
@@ -20,6 +22,7 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Schema(args) => schema::run(session, &args),
         Command::Diff(args) => diff::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
+        Command::Serve(args) => serve::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
         _ => {
