@@ -1,6 +1,6 @@
 //! What ipaictl needs, checked one by one, each with how to mend it.
 //!
-//! Only looks: makes no folder, takes no lock, starts nothing. A check that can't be made is a warning, never "ok".
+//! Changes nothing but our own copy of a state repository elsewhere. A check that can't be made is a warning, never "ok".
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use crate::clients::process::{self, Invocation};
 use crate::config::{Environment, Settings};
 use crate::desired::state::DesiredState;
 use crate::desired::{At, LoadOptions, Source, load};
-use crate::error::chain;
+use crate::model::problem::error_chain as chain;
 use crate::reconcile::{KEY_FILE, resolver, source_settings};
 use crate::record::facts::HEARTBEAT;
 use crate::record::store::{Store, parse_location};
@@ -30,6 +30,8 @@ const GIT_TIME_MAX: Duration = Duration::from_secs(10);
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 /// A controller that lives notes it more often than this.
 const HEARTBEAT_AGE_MAX: TimeDelta = TimeDelta::seconds(60);
+/// The beginning of 2026: a clock before this was never set.
+const CLOCK_MIN: i64 = 1_767_225_600;
 /// The endpoint that is checked when no desired state names one.
 const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
 
@@ -251,7 +253,11 @@ fn key(path: &Path) -> Check {
         Err(err) => Check::warn(NAME, format!("`{shown}`: {err}"), "Run as the user of the controller."),
         Ok(found) if found.permissions().mode() & 0o077 != 0 => {
             let mode = found.permissions().mode() & 0o777;
-            Check::fail(NAME, format!("`{shown}` may be read by others (mode {mode:o})"), format!("chmod 600 {shown}"))
+            Check::fail(
+                NAME,
+                format!("`{shown}` may be read by others (mode {mode:o})"),
+                format!("chmod 600 {shown}"),
+            )
         }
         Ok(_) => Check::ok(NAME, format!("`{shown}`")),
     }
@@ -292,10 +298,14 @@ fn controller(heartbeat: Option<DateTime<Utc>>, is_running: bool) -> Check {
     const NAME: &str = "controller";
     const MEND: &str = "Start it with `ipaictl serve` when hosts are to be kept as declared.";
     match heartbeat {
-        Some(noted) if is_running => Check::ok(NAME, format!("alive at {}", noted.format("%Y-%m-%dT%H:%M:%SZ"))),
-        Some(noted) => {
-            Check::warn(NAME, format!("not running; last alive at {}", noted.format("%Y-%m-%dT%H:%M:%SZ")), MEND)
+        Some(noted) if is_running => {
+            Check::ok(NAME, format!("alive at {}", noted.format("%Y-%m-%dT%H:%M:%SZ")))
         }
+        Some(noted) => Check::warn(
+            NAME,
+            format!("not running; last alive at {}", noted.format("%Y-%m-%dT%H:%M:%SZ")),
+            MEND,
+        ),
         None => Check::warn(NAME, "has never run with this store", MEND),
     }
 }
@@ -324,7 +334,7 @@ fn clock(now: DateTime<Utc>, heartbeat: Option<DateTime<Utc>>) -> Check {
         Some(noted) if now + CLOCK_SLACK < noted => {
             Check::fail(NAME, format!("{shown} lies before the controller's last sign of life"), MEND)
         }
-        _ if now.timestamp() < 1_767_225_600 => Check::fail(NAME, format!("{shown} lies in the past"), MEND),
+        _ if now.timestamp() < CLOCK_MIN => Check::fail(NAME, format!("{shown} lies in the past"), MEND),
         _ => Check::ok(NAME, shown.to_string()),
     }
 }

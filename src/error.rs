@@ -2,15 +2,15 @@
 //!
 //! Errors are made where things fail; here they only get what a person at a terminal needs.
 
-use std::error::Error as StdError;
 use std::fmt::Write as _;
 
 use crate::clients::secrets::KeyError;
 use crate::config::ConfigError;
 use crate::desired::source::SourceError;
-use crate::model::problem::{Problem, printable};
+use crate::model::problem::{Problem, error_chain, printable};
 use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
+use crate::record::store::StoreError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,9 @@ pub enum Error {
     /// There is nothing to work with.
     #[error(transparent)]
     Context(#[from] ContextError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A pass could not be made.
     #[error(transparent)]
     Pass(#[from] PassError),
@@ -146,7 +149,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
-            Error::Source(_) | Error::Context(_) | Error::SavedPlan(_) => Exit::Unclear,
+            Error::Source(_) | Error::Context(_) | Error::Store(_) | Error::SavedPlan(_) => Exit::Unclear,
             Error::Pass(PassError::Missing(_)) => Exit::Unclear,
             Error::Stale { .. } => Exit::Stale,
             Error::Refused { .. } => Exit::Refused,
@@ -170,6 +173,7 @@ impl Error {
             Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
                 format!("Make it yours alone: chmod 600 {}", path.display())
             }
+            Error::Store(_) => "Look closer with `ipaictl doctor`.".to_owned(),
             Error::SavedPlan(_) | Error::Stale { .. } => "Look again: ipaictl plan --out FILE".to_owned(),
             Error::Context(ContextError::Key(_) | ContextError::Credential(_))
             | Error::Config(ConfigError::Invalid(_))
@@ -201,30 +205,12 @@ impl Error {
             }
         }
         out.push_str("error: ");
-        out.push_str(&printable(&chain(self)));
+        out.push_str(&error_chain(self));
         if let Some(hint) = self.hint() {
             let _ = write!(out, "\nHint: {}", printable(&hint));
         }
         out
     }
-}
-
-/// The chain of causes longer than this says nothing more to a person.
-const CAUSES_MAX: usize = 8;
-
-/// An error and its causes, each said once.
-pub fn chain(error: &dyn StdError) -> String {
-    let mut out = error.to_string();
-    let mut cause = error.source();
-    for _ in 0..CAUSES_MAX {
-        let Some(current) = cause else { break };
-        let text = current.to_string();
-        if !out.ends_with(&text) {
-            let _ = write!(out, ": {text}");
-        }
-        cause = current.source();
-    }
-    out
 }
 
 #[cfg(test)]

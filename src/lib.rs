@@ -14,6 +14,7 @@ pub mod plan;
 pub mod apply;
 pub mod record;
 pub mod reconcile;
+pub mod doctor;
 pub mod daemon;
 pub mod error;
 pub mod cli;

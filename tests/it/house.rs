@@ -21,7 +21,8 @@ const ORDER: &[&str] = &[
     "web",
 ];
 /// What stands beside the flow: settings and telemetry are read by the outer modules only, `error` is the edge.
-const BESIDE: &[(&str, &str)] = &[("config", "model"), ("telemetry", "model"), ("error", "daemon")];
+const BESIDE: &[(&str, &str)] =
+    &[("config", "model"), ("telemetry", "model"), ("error", "daemon"), ("doctor", "daemon")];
 /// Imports that turn an arrow on purpose, each with its reason.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("apply", "record", "the executor writes the journal that `record` keeps"),

@@ -78,13 +78,22 @@ fn text(found: &Description) -> String {
     let runs: Vec<Vec<String>> = found
         .runs
         .iter()
-        .map(|run| vec![run.id.clone(), super::history::outcome(run), run.revision.short().to_owned(), run.message.clone()])
+        .map(|run| {
+            vec![
+                run.id.clone(),
+                super::history::outcome(run),
+                run.revision.short().to_owned(),
+                run.message.clone(),
+            ]
+        })
         .collect();
     section(&mut out, "Runs", &["RUN", "OUTCOME", "REVISION", "MESSAGE"], &runs);
     let events: Vec<Vec<String>> = found
         .events
         .iter()
-        .map(|event| vec![time(event.happened), event.kind.clone(), event.reason.clone(), event.message.clone()])
+        .map(|event| {
+            vec![time(event.happened), event.kind.clone(), event.reason.clone(), event.message.clone()]
+        })
         .collect();
     section(&mut out, "Events", &["TIME", "KIND", "REASON", "MESSAGE"], &events);
     out
@@ -92,7 +101,9 @@ fn text(found: &Description) -> String {
 
 fn full_revision(revision: Option<&crate::model::id::Revision>) -> String {
     match revision {
-        Some(revision) => format!("{} {}", revision.reference, revision.commit.as_deref().unwrap_or("working tree")),
+        Some(revision) => {
+            format!("{} {}", revision.reference, revision.commit.as_deref().unwrap_or("working tree"))
+        }
         None => "-".to_owned(),
     }
 }

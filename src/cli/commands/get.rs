@@ -12,7 +12,10 @@ pub fn run(session: &mut Session, args: &GetArgs) -> Result<Exit, Error> {
     let named: Vec<ResourceId> = match &args.name {
         Some(name) if !is_valid_name(name) => {
             let message = format!("`{name}` is not the name of a resource");
-            return Err(Error::usage(message, "A name has lower case letters, digits and inner hyphens, at most 63."));
+            return Err(Error::usage(
+                message,
+                "A name has lower case letters, digits and inner hyphens, at most 63.",
+            ));
         }
         Some(name) => vec![ResourceId::new(args.kind, name.as_str())],
         None => Vec::new(),

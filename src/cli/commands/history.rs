@@ -49,7 +49,8 @@ fn newest(mut runs: Vec<RunRecord>, limit: usize) -> Vec<RunRecord> {
 }
 
 fn row(run: &RunRecord) -> Vec<String> {
-    let took = run.ended.map(|ended| format!("{:.1}s", (ended - run.started).num_milliseconds() as f64 / 1000.0));
+    let took =
+        run.ended.map(|ended| format!("{:.1}s", (ended - run.started).num_milliseconds() as f64 / 1000.0));
     vec![
         run.id.clone(),
         time(run.started),
@@ -64,7 +65,10 @@ fn row(run: &RunRecord) -> Vec<String> {
 
 /// The outcome's word.
 pub fn outcome(run: &RunRecord) -> String {
-    serde_json::to_value(run.outcome).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(run.outcome)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn steps(run: &RunRecord) -> String {

@@ -1,15 +1,21 @@
 //! One file a verb.
 
 mod completions;
+mod describe;
 mod diff;
+mod doctor;
+mod get;
+mod history;
 mod init;
 mod man;
 mod plan;
+mod reconcile;
 mod schema;
 mod serve;
+mod status;
+mod stored;
 mod validate;
 
-pub use self::serve::ServeFailure;
 use super::Session;
 use super::args::Command;
 use crate::error::{Error, Exit};
@@ -23,9 +29,15 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Diff(args) => diff::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
         Command::Serve(args) => serve::run(session, &args),
+        Command::Status(args) => status::run(session, &args),
+        Command::Get(args) => get::run(session, &args),
+        Command::Describe(args) => describe::run(session, &args),
+        Command::History(args) => history::run(session, &args),
+        Command::Reconcile(args) => reconcile::run(session, &args),
+        Command::Doctor(args) => doctor::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
-        _ => {
+        Command::Apply(_) => {
             session.settings()?;
             Err(Error::usage("this build does not know this command yet", ""))
         }

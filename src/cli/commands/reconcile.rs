@@ -48,7 +48,8 @@ async fn ask(session: &Session, args: &ReconcileArgs) -> Result<Asked, Error> {
     let holder = session.settings()?.holder;
     let known = store.statuses().await?;
     let suspended = known.iter().find(|status| status.id == *id).and_then(|status| {
-        stored::condition(status, ConditionType::Suspended).filter(|suspended| suspended.status == Status::True)
+        stored::condition(status, ConditionType::Suspended)
+            .filter(|suspended| suspended.status == Status::True)
     });
     if let Some(suspended) = suspended {
         let message = format!("`{id}` is suspended: {}", suspended.message);

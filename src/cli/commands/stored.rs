@@ -91,7 +91,8 @@ pub fn headline(status: &ResourceStatus) -> String {
     };
     // Ready sums the others up, so what it is not ready for is the better line.
     let mut others = status.conditions.iter().filter(|condition| condition.kind != ConditionType::Ready);
-    let found = others.find(wrong).or_else(|| condition(status, ConditionType::Ready).filter(|ready| wrong(ready)));
+    let found =
+        others.find(wrong).or_else(|| condition(status, ConditionType::Ready).filter(|ready| wrong(ready)));
     match found {
         Some(condition) if condition.message.is_empty() => condition.reason.to_string(),
         Some(condition) => format!("{}: {}", condition.reason, condition.message),
