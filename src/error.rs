@@ -150,7 +150,7 @@ impl Error {
         match self {
             Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
             Error::Source(_) | Error::Context(_) | Error::Store(_) | Error::SavedPlan(_) => Exit::Unclear,
-            Error::Pass(PassError::Missing(_)) => Exit::Unclear,
+            Error::Pass(PassError::Missing(_) | PassError::Store(_)) => Exit::Unclear,
             Error::Stale { .. } => Exit::Stale,
             Error::Refused { .. } => Exit::Refused,
             Error::Serve(_) | Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
@@ -173,7 +173,7 @@ impl Error {
             Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
                 format!("Make it yours alone: chmod 600 {}", path.display())
             }
-            Error::Store(_) => "Look closer with `ipaictl doctor`.".to_owned(),
+            Error::Store(_) | Error::Context(ContextError::Store(_)) | Error::Pass(PassError::Store(_)) => "Look closer with `ipaictl doctor`.".to_owned(),
             Error::SavedPlan(_) | Error::Stale { .. } => "Look again: ipaictl plan --out FILE".to_owned(),
             Error::Context(ContextError::Key(_) | ContextError::Credential(_))
             | Error::Config(ConfigError::Invalid(_))

@@ -3,6 +3,7 @@
 //! Level-triggered: it reads everything again and never learns why it ran. When to run is `daemon`.
 
 mod context;
+mod report;
 pub mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +13,14 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
+pub use self::report::{PassReport, Prepared};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::observed::collector::collect;
 use crate::observed::observation::Observation;
 use crate::plan::memory::Memory;
-use crate::plan::plan::Plan;
-use crate::plan::planner::{self, PlanInput};
+use crate::record::locks::Fences;
+use crate::record::store::StoreError;
 use crate::telemetry::{Phase, record_duration};
 
 /// Which resources a pass is about.
@@ -51,40 +53,15 @@ pub enum Mode {
     Manual,
 }
 
-/// The first half of a pass: what is, and what would be done about it.
-#[derive(Debug)]
-pub struct Prepared {
-    /// What the world is.
-    pub observed: Observation,
-    /// What is to be done.
-    pub plan: Plan,
-}
-
-/// What a pass found and did.
-#[derive(Debug)]
-pub struct PassReport {
-    /// What the world was before.
-    pub observed: Observation,
-    /// What was to be done.
-    pub plan: Plan,
-    /// What is still to be done, from observing again after applying; `None` when nothing was applied.
-    pub after: Option<Plan>,
-}
-
-impl PassReport {
-    /// Whether nothing is left to do: planned again after applying, there are no steps.
-    pub fn converged(&self) -> bool {
-        let plan = self.after.as_ref().unwrap_or(&self.plan);
-        plan.complete && plan.steps.is_empty()
-    }
-}
-
 /// Why a pass could not be made at all. What fails within it is part of its report.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
     /// A part of the pass is not there yet.
     #[error("this build cannot {0} yet")]
     Missing(&'static str),
+    /// What we remember can't be read, or what happened can't be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Observes and plans; changes nothing, takes no lock.
@@ -94,23 +71,29 @@ pub async fn prepare(
     scope: &Scope,
     mode: Mode,
 ) -> Result<Prepared, PassError> {
-    let (memory, stops) = (Memory::default(), BTreeMap::new());
+    // Read before observing: whoever acts in between moves a number, and the plan is not carried out.
+    let fences = match &context.store {
+        Some(store) => store.fences().await?,
+        None => Fences::new(),
+    };
+    let (observed, memory) = look(context, desired).await?;
+    let begun = Instant::now();
+    let only = scope.only().cloned();
+    let prepared = Prepared::plan(context, desired, only, mode != Mode::Automatic, observed, memory, fences);
+    record_duration(Phase::Plan, begun.elapsed());
+    Ok(prepared)
+}
+
+/// Reads the world, and what we remember of it.
+async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation, Memory), PassError> {
+    let (memory, stops) = match &context.store {
+        Some(store) => (store.memory(Utc::now()).await?, store.stops("").await?),
+        None => (Memory::default(), BTreeMap::new()),
+    };
     let begun = Instant::now();
     let observed = collect(&context.clients, desired, &stops, &context.key).await;
     record_duration(Phase::Observe, begun.elapsed());
-    let begun = Instant::now();
-    let plan = planner::plan(&PlanInput {
-        desired,
-        observed: &observed,
-        memory: &memory,
-        now: Utc::now(),
-        key: &context.key,
-        only: scope.only(),
-        manual: mode != Mode::Automatic,
-        allow_destroy: None,
-    });
-    record_duration(Phase::Plan, begun.elapsed());
-    Ok(Prepared { observed, plan })
+    Ok((observed, memory))
 }
 
 /// Makes one pass over the scope: observe, plan, apply, observe and plan again, record.
@@ -123,10 +106,20 @@ pub async fn reconcile(
     mode: Mode,
     cancel: &CancellationToken,
 ) -> Result<PassReport, PassError> {
-    let _ = cancel;
-    let Prepared { observed, plan } = prepare(context, desired, scope, mode).await?;
-    if mode == Mode::DryRun {
-        return Ok(PassReport { observed, plan, after: None });
+    let prepared = prepare(context, desired, scope, mode).await?;
+    match mode {
+        Mode::DryRun => Ok(PassReport::unchanged(prepared)),
+        Mode::Automatic | Mode::Manual => carry_out(context, desired, prepared, cancel).await,
     }
+}
+
+/// The second half of a pass: executes the plan, looks again, and keeps what happened.
+pub async fn carry_out(
+    context: &Context,
+    desired: &DesiredState,
+    prepared: Prepared,
+    cancel: &CancellationToken,
+) -> Result<PassReport, PassError> {
+    let _ = (context, desired, prepared, cancel);
     Err(PassError::Missing("apply"))
 }

@@ -59,7 +59,8 @@ impl Session {
         self.load_at(context, &at).await
     }
 
-    async fn load_at(&self, context: &Context, at: &At) -> Result<DesiredState, Error> {
+    /// Reads the desired state at a revision; warnings go to stderr.
+    pub async fn load_at(&self, context: &Context, at: &At) -> Result<DesiredState, Error> {
         let loaded = context.load_desired(at, true).await?;
         let Some(state) = loaded.state else {
             return Err(Error::Invalid { at: loaded.revision.to_string(), problems: loaded.problems });

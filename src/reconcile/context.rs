@@ -14,6 +14,7 @@ use crate::config::{Environment, Settings};
 use crate::desired::source::SourceError;
 use crate::desired::{At, LoadOptions, Loaded, Source, SourceSettings, load};
 use crate::model::secret::HmacKey;
+use crate::record::store::{Store, StoreError, parse_location};
 
 /// The name of the key's file in the state directory.
 pub const KEY_FILE: &str = "hmac.key";
@@ -30,6 +31,8 @@ pub struct Context {
     pub clients: Clients,
     /// The key of all fingerprints of secrets.
     pub key: HmacKey,
+    /// What we remember of earlier runs; `None` for a reader when there is none, or none that it may read.
+    pub store: Option<Store>,
     /// Who we are in locks, history and the journal: the settings' holder and this process.
     pub holder: String,
 }
@@ -52,6 +55,9 @@ pub enum ContextError {
     /// The key of fingerprints.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The secret that opens the state repository.
     #[error("the credential of the state repository can't be used")]
     Credential(#[source] SecretError),
@@ -86,8 +92,12 @@ impl Context {
             Access::Write => ensure_hmac_key(&key_file)?,
             Access::Read => readable_key(&key_file)?,
         };
+        let store = match access {
+            Access::Write => Some(Store::open(&parse_location(&settings.store_url())?).await?),
+            Access::Read => readable_store(&settings).await?,
+        };
         let holder = format!("{}/{}", settings.holder, std::process::id());
-        Ok(Context { settings, source, secrets, clients: Clients::default(), key, holder })
+        Ok(Context { settings, source, secrets, clients: Clients::default(), key, store, holder })
     }
 
     /// Reads and checks the desired state at a revision, or the working tree.
@@ -137,6 +147,18 @@ impl StateFiles for NoFiles {
 fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The store for one who only reads: without one that may be read, labels on what runs tell change from drift.
+async fn readable_store(settings: &Settings) -> Result<Option<Store>, StoreError> {
+    let path = parse_location(&settings.store_url())?;
+    match Store::open_existing(&path).await {
+        Err(StoreError::File { .. } | StoreError::Sql { .. }) => {
+            tracing::warn!(store = %path.display(), "the store can't be read; planning without its memory");
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 /// The key for one who only reads: the real one where it can be read, otherwise one derived from the machine,

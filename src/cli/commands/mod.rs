@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod apply;
 mod completions;
 mod describe;
 mod diff;
@@ -28,6 +29,7 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Schema(args) => schema::run(session, &args),
         Command::Diff(args) => diff::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
+        Command::Apply(args) => apply::run(session, &args),
         Command::Serve(args) => serve::run(session, &args),
         Command::Status(args) => status::run(session, &args),
         Command::Get(args) => get::run(session, &args),
@@ -37,9 +39,5 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Doctor(args) => doctor::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
-        Command::Apply(_) => {
-            session.settings()?;
-            Err(Error::usage("this build does not know this command yet", ""))
-        }
     }
 }

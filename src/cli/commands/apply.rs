@@ -1,0 +1,256 @@
+//! `apply`: shows the plan, asks, does it, says what came of it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use chrono::Utc;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::diff;
+use crate::apply::{RunOutcome, StepStatus};
+use crate::cli::args::{ApplyArgs, Format};
+use crate::cli::ui::Ui;
+use crate::cli::{Session, block_on};
+use crate::config::Settings;
+use crate::desired::At;
+use crate::desired::state::DesiredState;
+use crate::error::{Error, Exit};
+use crate::model::note::NoteKind;
+use crate::model::problem::printable;
+use crate::plan::display;
+use crate::plan::plan::Plan;
+use crate::reconcile::saved::SavedPlan;
+use crate::reconcile::{self, Access, Context, Mode, PassReport, Prepared, Scope};
+use crate::record::runs::RunResult;
+
+/// Threads for operations side by side; the engine does the work.
+const THREADS: usize = 2;
+
+/// What `apply -o json` prints; `docs/schemas/apply.schema.json` describes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Applied<'a> {
+    plan: serde_json::Value,
+    result: Option<RunResult>,
+    outcome: Option<&'a RunOutcome>,
+    evidence: Option<&'a str>,
+}
+
+pub fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
+    session.refuse_markdown()?;
+    let settings = session.settings()?;
+    block_on(THREADS, async {
+        match &args.plan {
+            Some(file) => apply_saved(session, args, settings, file).await,
+            None => apply_head(session, args, settings).await,
+        }
+    })
+}
+
+async fn apply_head(session: &mut Session, args: &ApplyArgs, settings: Settings) -> Result<Exit, Error> {
+    let context = Context::open(settings, &session.environment, Access::Write).await?;
+    let desired = session.load(&context).await?;
+    let scope = diff::scope(&desired, &args.only)?;
+    let mut prepared = reconcile::prepare(&context, &desired, &scope, Mode::Manual).await?;
+    permit(args, &context, &desired, &mut prepared)?;
+    apply(session, args, &context, &desired, scope, prepared).await
+}
+
+/// Applies a saved plan: the same commit and the same operations, or nothing.
+async fn apply_saved(
+    session: &mut Session,
+    args: &ApplyArgs,
+    settings: Settings,
+    file: &Path,
+) -> Result<Exit, Error> {
+    let saved = SavedPlan::read(file)?;
+    if let Some(why) = saved.expired(Utc::now()) {
+        return Err(Error::Stale { why: format!("the saved plan is stale: {why}"), moved: Vec::new() });
+    }
+    let settings = Settings { path: saved.path.clone(), ..settings };
+    let context = Context::open(settings, &session.environment, Access::Write).await?;
+    if context.source.is_remote() {
+        context.source.fetch().await?;
+    }
+    let desired = session.load_at(&context, &At::Revision(saved.revision.clone())).await?;
+    let scope = match &saved.scope {
+        Some(named) => diff::scope(&desired, named)?,
+        None => Scope::All,
+    };
+    let mut prepared = reconcile::prepare(&context, &desired, &scope, Mode::Manual).await?;
+    let moved = saved.moved(&prepared.plan);
+    if !moved.is_empty() {
+        return Err(Error::Stale { why: "the saved plan is stale: the world or the commit moved".to_owned(), moved });
+    }
+    permit(args, &context, &desired, &mut prepared)?;
+    apply(session, args, &context, &desired, scope, prepared).await
+}
+
+/// Plans again with the permissions that name exactly this plan.
+fn permit(
+    args: &ApplyArgs,
+    context: &Context,
+    desired: &DesiredState,
+    prepared: &mut Prepared,
+) -> Result<(), Error> {
+    let hash = prepared.plan.hash.trim_start_matches("v1:").to_owned();
+    for permission in &args.allow_destroy {
+        if !hash.starts_with(&permission.plan_hash) {
+            let why = format!("the permission for {} is for another plan; this one is {hash}", permission.id);
+            return Err(Error::Stale { why, moved: Vec::new() });
+        }
+    }
+    if !args.allow_destroy.is_empty() {
+        let ids = args.allow_destroy.iter().map(|permission| permission.id.clone()).collect();
+        prepared.permit(context, desired, &ids);
+    }
+    Ok(())
+}
+
+async fn apply(
+    session: &mut Session,
+    args: &ApplyArgs,
+    context: &Context,
+    desired: &DesiredState,
+    scope: Scope,
+    mut prepared: Prepared,
+) -> Result<Exit, Error> {
+    if session.ui.format == Format::Text {
+        session.ui.data(&display::text(&prepared.plan, session.ui.color))?;
+    }
+    if prepared.plan.steps.is_empty() {
+        let report = PassReport::unchanged(prepared);
+        print(session, &report)?;
+        return Ok(left(&report.plan));
+    }
+    if !args.yes {
+        if session.ui.format != Format::Text {
+            session.ui.notice(&display::text(&prepared.plan, false));
+        }
+        match session.ui.confirm("Apply this plan?")? {
+            Some(true) => {}
+            Some(false) => {
+                session.ui.notice("Nothing was applied.");
+                return Ok(Exit::Failed);
+            }
+            None => {
+                return Err(Error::usage(
+                    "there is no terminal to ask for consent, so nothing was applied",
+                    "Look at the plan above, then repeat with --yes.",
+                ));
+            }
+        }
+        // Whoever said yes said it to what was shown, however long that took.
+        let mut again = reconcile::prepare(context, desired, &scope, Mode::Manual).await?;
+        permit(args, context, desired, &mut again)?;
+        if again.plan.hash != prepared.plan.hash {
+            let why = "the world moved while you looked".to_owned();
+            return Err(Error::Stale { why, moved: Vec::new() });
+        }
+        prepared = again;
+    }
+    session.ui.progress(&format!("Applying {} steps …", prepared.plan.steps.len()));
+    let cancel = CancellationToken::new();
+    let watch = tokio::spawn(stop_on_signal(cancel.clone()));
+    let report = reconcile::carry_out(context, desired, prepared, &cancel).await;
+    watch.abort();
+    let report = report?;
+    print(session, &report)?;
+    Ok(exit(&report))
+}
+
+/// The first signal ends the run after the operation that is under way, the second one at once.
+async fn stop_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    for count in 0.. {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if count > 0 {
+            crate::cli::ui::to_stderr("Stopped at once; the journal knows what was under way.");
+            std::process::exit(i32::from(Exit::Failed.code()));
+        }
+        crate::cli::ui::to_stderr("Stopping after the operation that is under way; once more to stop at once.");
+        cancel.cancel();
+    }
+}
+
+fn print(session: &mut Session, report: &PassReport) -> Result<(), Error> {
+    match session.ui.format {
+        Format::Text | Format::Markdown => print_text(&mut session.ui, report),
+        Format::Json | Format::Yaml => Ok(session.ui.value(&Applied {
+            plan: display::json(&report.plan),
+            result: report.result,
+            outcome: report.outcome.as_ref(),
+            evidence: report.evidence.as_deref(),
+        })?),
+    }
+}
+
+fn print_text(ui: &mut Ui, report: &PassReport) -> Result<(), Error> {
+    let Some(outcome) = &report.outcome else { return Ok(()) };
+    let mut text = String::new();
+    for step in outcome.steps.iter().filter(|step| step.status != StepStatus::Done) {
+        let word = match step.status {
+            StepStatus::Done => "done",
+            StepStatus::Failed => "failed",
+            StepStatus::Skipped => "skipped",
+            StepStatus::Cancelled => "cancelled",
+        };
+        let _ = write!(text, "{word}: {} {}", step.resource, step.subject);
+        if let Some(error) = &step.error {
+            let _ = write!(text, ": {}", printable(error));
+        }
+        text.push('\n');
+    }
+    let counts = outcome.counts();
+    let verdict = match report.result {
+        Some(RunResult::Applied) => "Applied and verified",
+        Some(RunResult::Unhealthy) => "Applied, but not healthy",
+        Some(RunResult::Cancelled) => "Stopped",
+        _ => "Not all of it was applied",
+    };
+    let _ = writeln!(
+        text,
+        "{verdict}: {} done, {} failed, {} skipped. Run {}.",
+        counts.done,
+        counts.failed,
+        counts.skipped + counts.cancelled,
+        outcome.run.id
+    );
+    if let Some(evidence) = &report.evidence {
+        let _ = writeln!(text, "Evidence: {}", printable(evidence));
+    }
+    Ok(ui.data(&text)?)
+}
+
+/// How a run ended, as an exit code.
+fn exit(report: &PassReport) -> Exit {
+    match report.result {
+        Some(RunResult::Applied) => left(report.after.as_ref().unwrap_or(&report.plan)),
+        Some(RunResult::Unhealthy) => Exit::Unhealthy,
+        Some(RunResult::Failed | RunResult::Cancelled | RunResult::Interrupted | RunResult::Running) | None => {
+            Exit::Failed
+        }
+    }
+}
+
+/// What a plan without steps, or the one after applying, leaves.
+fn left(plan: &Plan) -> Exit {
+    let has = |kind| plan.resources.iter().any(|resource| resource.notes.iter().any(|note| note.kind == kind));
+    if !plan.is_complete() {
+        Exit::Unclear
+    } else if has(NoteKind::Refused) {
+        Exit::Refused
+    } else if has(NoteKind::Unhealthy) {
+        Exit::Unhealthy
+    } else {
+        Exit::Done
+    }
+}
