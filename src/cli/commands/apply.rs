@@ -81,7 +81,10 @@ async fn apply_saved(
     let mut prepared = reconcile::prepare(&context, &desired, &scope, Mode::Manual).await?;
     let moved = saved.moved(&prepared.plan);
     if !moved.is_empty() {
-        return Err(Error::Stale { why: "the saved plan is stale: the world or the commit moved".to_owned(), moved });
+        return Err(Error::Stale {
+            why: "the saved plan is stale: the world or the commit moved".to_owned(),
+            moved,
+        });
     }
     permit(args, &context, &desired, &mut prepared)?;
     apply(session, args, &context, &desired, scope, prepared).await
@@ -163,7 +166,8 @@ async fn apply(
 /// The first signal ends the run after the operation that is under way, the second one at once.
 async fn stop_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
@@ -176,7 +180,9 @@ async fn stop_on_signal(cancel: CancellationToken) {
             crate::cli::ui::to_stderr("Stopped at once; the journal knows what was under way.");
             std::process::exit(i32::from(Exit::Failed.code()));
         }
-        crate::cli::ui::to_stderr("Stopping after the operation that is under way; once more to stop at once.");
+        crate::cli::ui::to_stderr(
+            "Stopping after the operation that is under way; once more to stop at once.",
+        );
         cancel.cancel();
     }
 }
@@ -235,15 +241,15 @@ fn exit(report: &PassReport) -> Exit {
     match report.result {
         Some(RunResult::Applied) => left(report.after.as_ref().unwrap_or(&report.plan)),
         Some(RunResult::Unhealthy) => Exit::Unhealthy,
-        Some(RunResult::Failed | RunResult::Cancelled | RunResult::Interrupted | RunResult::Running) | None => {
-            Exit::Failed
-        }
+        Some(RunResult::Failed | RunResult::Cancelled | RunResult::Interrupted | RunResult::Running)
+        | None => Exit::Failed,
     }
 }
 
 /// What a plan without steps, or the one after applying, leaves.
 fn left(plan: &Plan) -> Exit {
-    let has = |kind| plan.resources.iter().any(|resource| resource.notes.iter().any(|note| note.kind == kind));
+    let has =
+        |kind| plan.resources.iter().any(|resource| resource.notes.iter().any(|note| note.kind == kind));
     if !plan.is_complete() {
         Exit::Unclear
     } else if has(NoteKind::Refused) {

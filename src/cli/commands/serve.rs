@@ -11,7 +11,6 @@ use crate::daemon::vitals::Vitals;
 use crate::daemon::{self, ServeError, Stopped};
 use crate::error::{Error, Exit};
 use crate::reconcile::{Access, Context};
-use crate::record::store::{Store, StoreError, parse_location};
 use crate::telemetry::{self, Metrics, TelemetryError};
 use crate::web::{self, WebError};
 
@@ -27,9 +26,6 @@ pub enum ServeFailure {
     /// The health endpoints.
     #[error(transparent)]
     Web(#[from] WebError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// The loop.
     #[error(transparent)]
     Loop(#[from] ServeError),
@@ -72,10 +68,9 @@ async fn serve(settings: Settings, environment: Environment, global: Global) -> 
     // Bound first: a second controller on this machine ends here, before it touches anything.
     let listener = web::bind(settings.listen).await.map_err(ServeFailure::from)?;
     let metrics = Metrics::install().map_err(ServeFailure::from)?;
-    let location = parse_location(&settings.store_url()).map_err(ServeFailure::from)?;
     let listen = settings.listen;
     let context = Arc::new(Context::open(settings, &environment, Access::Write).await?);
-    let store = Store::open(&location).await.map_err(ServeFailure::from)?;
+    let store = context.store.clone().expect("a context for acting has a store");
     let vitals = Arc::new(Vitals::new());
     let stop = CancellationToken::new();
     tokio::spawn(web::serve(listener, web::router(vitals.clone(), metrics), stop.clone()));
