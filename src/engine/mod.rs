@@ -9,4 +9,5 @@ pub mod hash;
 pub mod request;
 pub mod operation;
 pub mod observe;
+pub mod plan;
 pub mod apply;

@@ -86,7 +86,8 @@ pub enum EngineOperation {
         /// With labels, networks and clear secrets: never written anywhere.
         #[serde(skip)]
         body: Box<ContainerCreateBody>,
-        /// Namespaces and volumes of other containers, resolved by name when it runs: field → container name.
+        /// Namespaces and volumes of other containers, resolved by name when it runs: field → container name;
+        /// for volumes `name` or `name:ro`.
         shares: Vec<(ShareKind, String)>,
         /// Our operation label's value.
         operation_id: String,

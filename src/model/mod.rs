@@ -3,6 +3,7 @@
 pub mod change;
 pub mod condition;
 pub mod document;
+pub mod draft;
 pub mod hash;
 pub mod id;
 pub mod known;

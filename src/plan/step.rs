@@ -65,16 +65,22 @@ pub enum Operation {
 impl Step {
     /// The keys under which a correction of drift is counted in `Memory.corrections`; empty for changes.
     pub fn correction_keys(&self) -> Vec<String> {
-        match self.class {
-            Class::Change => Vec::new(),
-            Class::Drift(class) if self.fields.is_empty() => {
-                vec![format!("{} {} {class}", self.resource, self.subject)]
-            }
-            Class::Drift(_) => self
-                .fields
-                .iter()
-                .map(|field| format!("{} {} {}", self.resource, self.subject, field.field))
-                .collect(),
+        correction_keys(&self.resource, &self.subject, self.class, &self.fields)
+    }
+}
+
+/// See [`Step::correction_keys`]: `resource subject field`, the class in place of a field when none differs.
+pub fn correction_keys(
+    resource: &ResourceId,
+    subject: &Subject,
+    class: Class,
+    fields: &[FieldDiff],
+) -> Vec<String> {
+    match class {
+        Class::Change => Vec::new(),
+        Class::Drift(class) if fields.is_empty() => vec![format!("{resource} {subject} {class}")],
+        Class::Drift(_) => {
+            fields.iter().map(|field| format!("{resource} {subject} {}", field.field)).collect()
         }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod checkout;
 pub mod spec;
+pub mod plan;
 pub mod observe;
 pub mod apply;

@@ -3,3 +3,4 @@
 pub mod compose;
 pub mod spec;
 pub mod render;
+pub mod plan;

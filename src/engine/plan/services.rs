@@ -1,0 +1,478 @@
+//! The services of a project in the order of their dependencies: what one needs of another, and what follows
+//! from another's replacement.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::container::{Decision, Forced, Situation, decide};
+use super::images::{self, ImageNeed, Images};
+use super::leftovers;
+use super::operations;
+use super::slots::{Slot, slots};
+use super::wanted::Wanted;
+use super::{ProjectRequest, Running, Surroundings, conflicts};
+use crate::engine::labels;
+use crate::engine::observe::{ContainerFacts, ContainerStatus, HealthStatus};
+use crate::engine::operation::{EngineOperation, Target};
+use crate::engine::spec::{DependencyCondition, DependencySpec, ServiceSpec};
+use crate::model::change::{Action, Class, DriftClass, Risk, Subject};
+use crate::model::draft::{Draft, DraftStep};
+use crate::model::note::{Note, NoteKind};
+
+/// What was decided about a service, as those that depend on it need it.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// The final names of its replicas.
+    names: Vec<String>,
+    /// Replicas with a step, by their final names.
+    stepping: Vec<Subject>,
+    /// The class of the step that gives it a new container.
+    replaced: Option<Class>,
+    /// The class of the step that restarts it.
+    restarted: Option<Class>,
+    /// Why it can't be brought to what is wanted.
+    stuck: Option<String>,
+}
+
+/// Plans all services of a project.
+pub(super) fn plan(
+    request: &ProjectRequest<'_>,
+    surroundings: &Surroundings,
+    draft: &mut Draft<EngineOperation>,
+) {
+    let owner = request.resource.to_string();
+    let mut mine: HashMap<&str, Vec<&ContainerFacts>> = HashMap::new();
+    for container in request.index.owned(&owner) {
+        let project = container.labels.get(labels::COMPOSE_PROJECT);
+        if let Some(service) = container.labels.get(labels::COMPOSE_SERVICE)
+            && project.is_some_and(|project| *project == request.project.name)
+        {
+            mine.entry(service).or_default().push(container);
+        }
+    }
+    let mut images = Images::default();
+    let mut outcomes: HashMap<&str, Outcome> = HashMap::new();
+    for service in in_order(&request.project.services) {
+        let own = mine.get(service.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let outcome = plan_service(request, service, own, (surroundings, &outcomes), &mut images, draft);
+        outcomes.insert(&service.name, outcome);
+    }
+    images.finish(request, draft);
+    report_foreign(request, draft);
+}
+
+/// Services so that each comes after those it depends on; by name within that. A cycle, which loading refuses,
+/// is cut where it is found.
+fn in_order(services: &[ServiceSpec]) -> Vec<&ServiceSpec> {
+    let by_name: HashMap<&str, &ServiceSpec> =
+        services.iter().map(|service| (service.name.as_str(), service)).collect();
+    let mut waiting: HashMap<&str, usize> = HashMap::new();
+    let mut dependents: HashMap<&str, Vec<&str>> = HashMap::new();
+    for service in services {
+        let needed = needed_services(service);
+        let needed: Vec<&str> = needed.into_iter().filter(|name| by_name.contains_key(name)).collect();
+        waiting.insert(&service.name, needed.len());
+        for name in needed {
+            dependents.entry(name).or_default().push(&service.name);
+        }
+    }
+    let mut ready: std::collections::BTreeSet<&str> =
+        waiting.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    let mut order = Vec::with_capacity(services.len());
+    while order.len() < services.len() {
+        let next = ready.pop_first().or_else(|| waiting.keys().min().copied());
+        let Some(name) = next else { break };
+        if waiting.remove(name).is_none() {
+            continue;
+        }
+        order.push(by_name[name]);
+        for dependent in dependents.get(name).into_iter().flatten() {
+            if let Some(count) = waiting.get_mut(dependent) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.insert(dependent);
+                }
+            }
+        }
+    }
+    order
+}
+
+fn needed_services(service: &ServiceSpec) -> std::collections::BTreeSet<&str> {
+    let dependencies = service.depends_on.iter().map(|dependency| dependency.service.as_str());
+    dependencies.chain(service.shares.iter().map(|share| share.service.as_str())).collect()
+}
+
+fn plan_service<'a>(
+    request: &ProjectRequest<'a>,
+    service: &'a ServiceSpec,
+    mine: &[&'a ContainerFacts],
+    (surroundings, outcomes): (&Surroundings, &HashMap<&str, Outcome>),
+    images: &mut Images<'a>,
+    draft: &mut Draft<EngineOperation>,
+) -> Outcome {
+    let wanted = Wanted::new(request, service);
+    let (slots, surplus) = slots(request, service, mine);
+    let mut outcome = Outcome::default();
+    let forced = forced(service, outcomes);
+    let rebuilt = images::is_stale_build(request, service);
+    for slot in &slots {
+        draft.subjects.insert(format!("container {}", slot.name), wanted.spec_hash.clone());
+        outcome.names.push(slot.name.clone());
+        let situation = Situation { request, wanted: &wanted, slot, forced: forced.clone(), rebuilt };
+        let mut decision = match foreign(request, &situation) {
+            Some(stuck) => stuck,
+            None => decide(&situation),
+        };
+        follow_restarts(&situation, outcomes, &mut decision);
+        provide_image(request, &wanted, images, &mut decision);
+        provide_files(request, &wanted, &mut decision);
+        provide_external(surroundings, &wanted, &mut decision);
+        provide_dependencies(request, &wanted, outcomes, &mut decision);
+        settle(&situation, surroundings, decision, &mut outcome, draft);
+    }
+    for (_, container) in surplus {
+        draft.steps.push(scale_down(service, container));
+    }
+    outcome
+}
+
+/// Sharing a namespace or volumes ties a container to the very container of the other service.
+fn forced(service: &ServiceSpec, outcomes: &HashMap<&str, Outcome>) -> Option<Forced> {
+    service.shares.iter().find_map(|share| {
+        let class = outcomes.get(share.service.as_str())?.replaced?;
+        Some(Forced { cause: format!("`{}` is recreated", share.service), class })
+    })
+}
+
+/// A container of the replica that Docker Compose made: not ours, and in the way.
+fn foreign(request: &ProjectRequest<'_>, situation: &Situation<'_, '_>) -> Option<Decision> {
+    let (service, slot) = (situation.wanted.service, situation.slot);
+    let label =
+        |container: &ContainerFacts, name: &str| container.labels.get(name).cloned().unwrap_or_default();
+    let other = request.index.foreign_compose(&request.project.name).iter().find(|container| {
+        label(container, labels::COMPOSE_SERVICE) == service.name
+            && label(container, labels::COMPOSE_NUMBER) == slot.number.to_string()
+    })?;
+    let subject = Subject::container(other.name.clone());
+    let was_ours =
+        request.applied.is_some_and(|subjects| subjects.contains_key(&format!("container {}", slot.name)));
+    let text = match was_ours {
+        true => {
+            "a `docker compose up` by hand replaced our container: remove it with `docker rm -f` to have it made again"
+        }
+        false => {
+            "made by Docker Compose: adopt is not supported yet; `docker compose down` makes room, volumes stay"
+        }
+    };
+    let note = Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Identity), text);
+    let stuck = Some(format!("`{}` was made by Docker Compose", other.name));
+    Some(Decision { notes: vec![note], stuck, ..Decision::default() })
+}
+
+/// `depends_on.restart`: a container that runs on is restarted when what it depends on is replaced.
+fn follow_restarts(
+    situation: &Situation<'_, '_>,
+    outcomes: &HashMap<&str, Outcome>,
+    decision: &mut Decision,
+) {
+    let Situation { request, wanted, slot, .. } = situation;
+    let Some(current) = slot.current.filter(|current| operations::is_up(current)) else { return };
+    if decision.step.is_some() || decision.stuck.is_some() || request.running != Running::Started {
+        return;
+    }
+    let cause =
+        wanted.service.depends_on.iter().filter(|dependency| dependency.restart).find_map(|dependency| {
+            let other = outcomes.get(dependency.service.as_str())?;
+            let class = other.replaced.or(other.restarted)?;
+            let verb = if other.replaced.is_some() { "recreated" } else { "restarted" };
+            Some((format!("`{}` is {verb}", dependency.service), class))
+        });
+    let Some((cause, class)) = cause else { return };
+    decision.step = Some(DraftStep {
+        subject: Subject::container(slot.name.clone()),
+        action: Action::Restart,
+        class,
+        cause,
+        risk: Risk::Restart,
+        downtime_seconds: None,
+        fields: Vec::new(),
+        needs: Vec::new(),
+        after: Vec::new(),
+        requires: Vec::new(),
+        fingerprint: String::new(),
+        operations: vec![
+            EngineOperation::RestartContainer {
+                container: Target::Id(current.id.clone()),
+                grace: wanted.service.stop_grace_period,
+            },
+            operations::promise(request, wanted, slot),
+        ],
+    });
+}
+
+fn provide_image<'a>(
+    request: &ProjectRequest<'a>,
+    wanted: &Wanted<'a>,
+    images: &mut Images<'a>,
+    decision: &mut Decision,
+) {
+    if !decision.creates {
+        return;
+    }
+    let class = decision.step.as_ref().map_or(Class::Change, |step| step.class);
+    match images.need(request, wanted, class) {
+        ImageNeed::There => {}
+        ImageNeed::Made(subject) => {
+            if let Some(step) = &mut decision.step {
+                step.needs.push(subject);
+            }
+        }
+        ImageNeed::Blocked(why) => drop_step(decision, NoteKind::Blocked, &why, false),
+        ImageNeed::Unknown(why) => drop_step(decision, NoteKind::Unknown, &why, true),
+    }
+}
+
+/// A container that mounts files of the checkout is made when the checkout is where it should be.
+fn provide_files(request: &ProjectRequest<'_>, wanted: &Wanted<'_>, decision: &mut Decision) {
+    let Some(step) = decision.step.as_mut().filter(|_| decision.creates) else { return };
+    step.needs.extend(request.files.moving.clone());
+    let of_repository = wanted.service.files.iter().filter(|file| file.digest.is_some());
+    let paths: Vec<&str> = of_repository.map(|file| file.host_path.as_str()).collect();
+    if let Some(why) = request.files.blocked.as_ref().filter(|_| !paths.is_empty()) {
+        return drop_step(decision, NoteKind::Blocked, why, false);
+    }
+    let covers = |mounted: &str, file: &str| {
+        file == mounted || file.strip_prefix(mounted).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let dirty = request.files.dirty.iter().find(|file| paths.iter().any(|mounted| covers(mounted, file)));
+    if let Some(file) = dirty {
+        let why = format!("`{file}` was changed by others; commit or undo that first");
+        return drop_step(decision, NoteKind::Blocked, &why, false);
+    }
+    let missing = wanted.service.files.iter().filter(|file| file.digest.is_none()).find(|file| {
+        let facts = request.facts.files.get(&file.host_path);
+        matches!(facts, Some(crate::model::known::Known::Known(None)))
+    });
+    if let Some(file) = missing {
+        let why =
+            format!("`{}` doesn't exist on the host; the engine would make a folder of it", file.host_path);
+        drop_step(decision, NoteKind::Blocked, &why, false);
+    }
+}
+
+/// The networks and named volumes that a container stands on.
+fn stands_on(wanted: &Wanted<'_>) -> impl Iterator<Item = Subject> {
+    let networks =
+        wanted.service.attachments.iter().map(|attachment| Subject::network(attachment.network.clone()));
+    networks.chain(super::volumes::mounted_names(&wanted.fields).map(Subject::volume))
+}
+
+/// A container can't be made or attached while an external network or volume of it doesn't exist.
+fn provide_external(surroundings: &Surroundings, wanted: &Wanted<'_>, decision: &mut Decision) {
+    if surroundings.unavailable.is_empty() || decision.step.is_none() {
+        return;
+    }
+    let missing = stands_on(wanted).find(|subject| surroundings.unavailable.contains_key(subject));
+    if let Some(subject) = missing {
+        drop_step(decision, NoteKind::Blocked, &format!("waits for external {subject}"), false);
+    }
+}
+
+/// Replaces a step by a note that says why not.
+fn drop_step(decision: &mut Decision, kind: NoteKind, why: &str, incomplete: bool) {
+    decision.creates = false;
+    decision.incomplete |= incomplete;
+    decision.stuck = Some(why.to_owned());
+    if let Some(step) = decision.step.take() {
+        let mut note = Note::difference(kind, step.subject, step.class, why.to_owned());
+        note.fields = step.fields;
+        decision.notes.push(note);
+    }
+}
+
+/// Adds what has to be so before the step's start, and the waits for what is not so yet.
+fn provide_dependencies(
+    request: &ProjectRequest<'_>,
+    wanted: &Wanted<'_>,
+    outcomes: &HashMap<&str, Outcome>,
+    decision: &mut Decision,
+) {
+    if decision.step.is_none() {
+        return;
+    }
+    let mut waits = Vec::new();
+    for share in &wanted.service.shares {
+        let Some(other) = outcomes.get(share.service.as_str()) else { continue };
+        if let Some(why) = &other.stuck {
+            return drop_step(
+                decision,
+                NoteKind::Blocked,
+                &format!("waits for service `{}`: {why}", share.service),
+                false,
+            );
+        }
+        if let Some(step) = &mut decision.step {
+            step.needs.extend(other.stepping.iter().cloned());
+        }
+    }
+    let starts = decision.step.as_ref().is_some_and(|step| {
+        let is_start = |operation: &EngineOperation| {
+            matches!(
+                operation,
+                EngineOperation::StartContainer { .. } | EngineOperation::RestartContainer { .. }
+            )
+        };
+        step.operations.iter().any(is_start)
+    });
+    for dependency in wanted.service.depends_on.iter().filter(|_| starts) {
+        let Some(other) = outcomes.get(dependency.service.as_str()) else { continue };
+        let unsatisfied: Vec<&String> =
+            other.names.iter().filter(|name| !is_satisfied(request, name, dependency)).collect();
+        if let Some(why) = other.stuck.as_ref().filter(|_| dependency.required && !unsatisfied.is_empty()) {
+            let why = format!("waits for service `{}`: {why}", dependency.service);
+            return drop_step(decision, NoteKind::Blocked, &why, false);
+        }
+        let Some(step) = &mut decision.step else { return };
+        if !dependency.required {
+            step.after.extend(other.stepping.iter().cloned());
+            continue;
+        }
+        step.needs.extend(other.stepping.iter().cloned());
+        let timeout = timeout_of(request, dependency);
+        let is_stepping = |name: &String| other.stepping.iter().any(|subject| subject.name == *name);
+        for name in other.names.iter().filter(|name| unsatisfied.contains(name) || is_stepping(name)) {
+            waits.push(EngineOperation::Wait {
+                container: name.clone(),
+                condition: dependency.condition.into(),
+                timeout,
+            });
+        }
+    }
+    if let Some(step) = &mut decision.step {
+        insert_before_start(&mut step.operations, waits);
+    }
+}
+
+/// Waits come right before the start, so that what is slow about a replacement is done meanwhile; but a running
+/// container is not taken away before what the new one needs is there.
+fn insert_before_start(operations: &mut Vec<EngineOperation>, waits: Vec<EngineOperation>) {
+    let begins_outage = |operation: &EngineOperation| {
+        matches!(
+            operation,
+            EngineOperation::StopContainer { .. }
+                | EngineOperation::StartContainer { .. }
+                | EngineOperation::RestartContainer { .. }
+        )
+    };
+    let at = operations.iter().position(begins_outage).unwrap_or(0);
+    operations.splice(at..at, waits);
+}
+
+fn timeout_of(request: &ProjectRequest<'_>, dependency: &DependencySpec) -> std::time::Duration {
+    let other = request.lookup.service(&dependency.service);
+    other.map_or(super::WAIT_DEFAULT, |service| service.health_timeout)
+}
+
+/// Whether a container is already what a dependent needs it to be.
+fn is_satisfied(request: &ProjectRequest<'_>, name: &str, dependency: &DependencySpec) -> bool {
+    let Some(container) = request.index.container(name) else { return false };
+    let state = &container.state;
+    match dependency.condition {
+        DependencyCondition::Started => {
+            let ended_well = state.status == ContainerStatus::Exited && state.exit_code == 0;
+            state.status == ContainerStatus::Running || ended_well
+        }
+        DependencyCondition::Healthy => {
+            state.status == ContainerStatus::Running && state.health == Some(HealthStatus::Healthy)
+        }
+        DependencyCondition::CompletedSuccessfully => {
+            state.status == ContainerStatus::Exited && state.exit_code == 0
+        }
+    }
+}
+
+/// Completes a step with what it stands on, flags what would lose data, and writes down what follows from it.
+fn settle(
+    situation: &Situation<'_, '_>,
+    surroundings: &Surroundings,
+    mut decision: Decision,
+    outcome: &mut Outcome,
+    draft: &mut Draft<EngineOperation>,
+) {
+    let Situation { request, wanted, slot, .. } = situation;
+    draft.notes.append(&mut decision.notes);
+    draft.complete &= !decision.incomplete;
+    if let Some(why) = decision.stuck {
+        outcome.stuck = Some(why);
+    }
+    let Some(mut step) = decision.step else { return };
+    step.needs.extend(stands_on(wanted));
+    step.requires.extend(stands_on(wanted).filter(|subject| surroundings.made_elsewhere.contains(subject)));
+    if decision.creates {
+        free_ports(request, wanted.service, slot, &mut step);
+        if let Some(warning) = super::volumes::would_start_empty(surroundings, slot, &wanted.fields) {
+            step.risk = Risk::Data;
+            step.cause = format!("{}: {warning}", step.cause);
+        }
+        outcome.replaced = Some(step.class);
+    } else if matches!(step.action, Action::Restart) {
+        outcome.restarted = Some(step.class);
+    }
+    step.needs.sort();
+    step.needs.dedup();
+    step.needs.retain(|subject| *subject != step.subject);
+    let facts = slot.current.map(|current| {
+        serde_json::json!({
+            "state": current.state.status, "finished": current.state.finished_at, "image": current.image_id,
+        })
+    });
+    step.fingerprint = super::fingerprint(&step, &facts.unwrap_or_default());
+    outcome.stepping.push(step.subject.clone());
+    draft.steps.push(step);
+}
+
+/// A port that another service of the project gives up is free only after that service's step.
+fn free_ports(
+    request: &ProjectRequest<'_>,
+    service: &ServiceSpec,
+    slot: &Slot<'_>,
+    step: &mut DraftStep<EngineOperation>,
+) {
+    let own: Vec<&ContainerFacts> = slot.current.into_iter().chain(slot.unfinished.iter().copied()).collect();
+    let holder = conflicts::port_taken(request, service, &own);
+    if let Some(subject) = holder.and_then(|(_, other)| conflicts::is_planned_here(request, other)) {
+        step.after.push(subject);
+    }
+}
+
+/// Takes away a replica that is too much.
+fn scale_down(service: &ServiceSpec, container: &ContainerFacts) -> DraftStep<EngineOperation> {
+    let cause = match service.replicas {
+        1 => "one replica is wanted".to_owned(),
+        count => format!("{count} replicas are wanted"),
+    };
+    leftovers::removal(container, service.stop_grace_period, Class::Change, cause)
+}
+
+/// Containers of the project that Docker Compose made for services that we don't know.
+fn report_foreign(request: &ProjectRequest<'_>, draft: &mut Draft<EngineOperation>) {
+    let known: BTreeMap<&str, u32> =
+        request.project.services.iter().map(|service| (service.name.as_str(), service.replicas)).collect();
+    for container in request.index.foreign_compose(&request.project.name) {
+        let service = container.labels.get(labels::COMPOSE_SERVICE).map_or("", String::as_str);
+        let number =
+            container.labels.get(labels::COMPOSE_NUMBER).and_then(|number| number.parse::<u32>().ok());
+        let is_said_already =
+            known.get(service).is_some_and(|replicas| (1..=*replicas).contains(&number.unwrap_or(1)));
+        if is_said_already || request.project.disabled_services.contains(service) {
+            continue;
+        }
+        draft.notes.push(Note::difference(
+            NoteKind::Reported,
+            Subject::container(container.name.clone()),
+            Class::Drift(DriftClass::OrphanUnowned),
+            format!("made by Docker Compose for service `{service}`, which is not in the files: left alone"),
+        ));
+    }
+}

@@ -1,0 +1,166 @@
+//! What brings a checkout to the wanted commit, and what speaks against it.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+
+use super::checkout::{CheckoutDesired, CheckoutFacts, CheckoutTarget};
+use crate::model::change::{Action, Class, DriftClass, FieldDiff, Risk, Subject};
+use crate::model::draft::{Draft, DraftStep};
+use crate::model::hash::sha256_hex;
+use crate::model::known::Known;
+use crate::model::note::{Note, NoteKind};
+
+/// Digits of a commit that are shown, as many as git shows.
+const COMMIT_DIGITS: usize = 7;
+
+/// Decides about one checkout; `applied` are the subjects that were last applied for its resource.
+pub fn plan_checkout(
+    checkout: &CheckoutDesired,
+    facts: Option<&Known<CheckoutFacts>>,
+    applied: Option<&BTreeMap<String, String>>,
+) -> Draft<CheckoutTarget> {
+    let mut draft = Draft::default();
+    let subject = Subject::checkout(checkout.path.clone());
+    draft.subjects.insert(subject.to_string(), checkout.commit.clone());
+    let facts = match facts {
+        Some(Known::Known(facts)) => facts,
+        Some(Known::Unknown(why)) => {
+            draft.unknown(Some(subject), why.clone());
+            return draft;
+        }
+        None => {
+            draft.unknown(Some(subject), "it was not observed");
+            return draft;
+        }
+    };
+    let is_applied = applied.and_then(|subjects| subjects.get(&subject.to_string())) == Some(&checkout.commit);
+    let class = if is_applied { Class::Drift(DriftClass::Source) } else { Class::Change };
+    match decide(checkout, facts) {
+        Decision::Equal => {}
+        Decision::Move(action, cause) => draft.steps.push(step(checkout, facts, action, class, cause)),
+        Decision::Ask(why) => {
+            let note = Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Source), why);
+            draft.notes.push(note);
+        }
+    }
+    draft
+}
+
+enum Decision {
+    Equal,
+    Move(Action, &'static str),
+    Ask(String),
+}
+
+fn decide(checkout: &CheckoutDesired, facts: &CheckoutFacts) -> Decision {
+    if !facts.exists {
+        return Decision::Move(Action::Create, "missing");
+    }
+    if !facts.repository {
+        return Decision::Ask("exists and is not a git work tree: move it away".to_owned());
+    }
+    if let (Some(wanted), Some(is)) = (&checkout.url, &facts.url)
+        && wanted != is
+    {
+        return Decision::Ask(format!("is a checkout of `{is}`, not of `{wanted}`: move it away"));
+    }
+    if !facts.dirty.is_empty() {
+        let files = facts.dirty.join("`, `");
+        return Decision::Ask(format!("files were changed by others: `{files}`: commit or undo that"));
+    }
+    if facts.commit.as_deref() == Some(checkout.commit.as_str()) {
+        return Decision::Equal;
+    }
+    Decision::Move(Action::Update, "commit")
+}
+
+/// The first digits of a commit.
+pub fn short_commit(commit: &str) -> &str {
+    commit.get(..COMMIT_DIGITS).unwrap_or(commit)
+}
+
+fn step(
+    checkout: &CheckoutDesired,
+    facts: &CheckoutFacts,
+    action: Action,
+    class: Class,
+    cause: &str,
+) -> DraftStep<CheckoutTarget> {
+    let short = |commit: &String| short_commit(commit).to_owned();
+    let field = FieldDiff {
+        field: "commit".to_owned(),
+        before: facts.commit.as_ref().map(short),
+        after: Some(short(&checkout.commit)),
+        secret: false,
+    };
+    let decided_on = format!("{}\0{:?}\0{}", checkout.path, facts.commit, checkout.commit);
+    DraftStep {
+        subject: Subject::checkout(checkout.path.clone()),
+        action,
+        class,
+        cause: cause.to_owned(),
+        risk: Risk::None,
+        downtime_seconds: None,
+        fields: vec![field],
+        needs: Vec::new(),
+        after: Vec::new(),
+        requires: Vec::new(),
+        fingerprint: sha256_hex(decided_on.as_bytes()),
+        operations: vec![CheckoutTarget::new(checkout, facts.commit.clone())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> CheckoutDesired {
+        CheckoutDesired {
+            host: "h".into(),
+            path: "/srv/code".into(),
+            commit: "b".repeat(40),
+            objects: "/state/objects".into(),
+            url: Some("https://example.com/a.git".into()),
+        }
+    }
+
+    fn facts() -> CheckoutFacts {
+        CheckoutFacts {
+            exists: true,
+            repository: true,
+            commit: Some("a".repeat(40)),
+            url: wanted().url,
+            dirty: Vec::new(),
+        }
+    }
+
+    fn plan(facts: CheckoutFacts) -> Draft<CheckoutTarget> {
+        plan_checkout(&wanted(), Some(&Known::Known(facts)), None)
+    }
+
+    #[test]
+    fn a_clean_checkout_is_moved_and_the_observed_commit_is_kept_as_the_precondition() {
+        let draft = plan(facts());
+        assert_eq!(draft.steps[0].operations[0].from, facts().commit);
+        assert!(plan(CheckoutFacts { commit: Some(wanted().commit), ..facts() }).steps.is_empty());
+    }
+
+    #[test]
+    fn what_others_changed_is_never_overwritten() {
+        for odd in [
+            CheckoutFacts { dirty: vec!["a.conf".into()], ..facts() },
+            CheckoutFacts { repository: false, ..facts() },
+            CheckoutFacts { url: Some("https://example.com/other.git".into()), ..facts() },
+        ] {
+            let draft = plan(odd);
+            assert!(draft.steps.is_empty());
+            assert_eq!(draft.notes[0].kind, NoteKind::NeedsDecision);
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_unknown_and_no_step_follows() {
+        let draft = plan_checkout(&wanted(), Some(&Known::Unknown("permission denied".into())), None);
+        assert!(draft.steps.is_empty() && !draft.complete);
+    }
+}
