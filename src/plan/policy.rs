@@ -78,7 +78,9 @@ pub fn apply_policy(draft: &mut Draft<Operation>, policy: &Policy<'_>) {
         draft.notes.push(Note { until: pause.until, ..Note::new(NoteKind::Held, None, pause.why.clone()) });
     }
     if policy.common.drift.mode == Some(DriftMode::Ignore) {
-        draft.notes.retain(|note| !matches!(note.class, Some(Class::Drift(_))) || note.kind != NoteKind::Reported);
+        draft
+            .notes
+            .retain(|note| !matches!(note.class, Some(Class::Drift(_))) || note.kind != NoteKind::Reported);
     }
     let mut left = BTreeSet::new();
     let mut kept = Vec::with_capacity(draft.steps.len());
@@ -93,7 +95,7 @@ pub fn apply_policy(draft: &mut Draft<Operation>, policy: &Policy<'_>) {
         }
     }
     draft.steps = kept;
-    block_dependents(draft, left, policy.id);
+    block_dependents(draft, left);
     drop_unneeded_images(draft);
 }
 
@@ -124,11 +126,14 @@ fn judge(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
 /// Against endless work: a field that something else writes, and a step that changed nothing the last time.
 fn guard(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
     let keys = correction_keys(policy.id, &step.subject, step.class, &step.fields);
-    let contended =
-        keys.iter().find(|key| policy.memory.corrections.get(*key).is_some_and(|count| *count > CORRECTIONS_MAX));
+    let contended = keys
+        .iter()
+        .find(|key| policy.memory.corrections.get(*key).is_some_and(|count| *count > CORRECTIONS_MAX));
     if let Some(key) = contended {
         let field = key.rsplit(' ').next().unwrap_or(key);
-        let why = format!("`{field}` was corrected more than {CORRECTIONS_MAX} times in 300 s: something else writes it");
+        let why = format!(
+            "`{field}` was corrected more than {CORRECTIONS_MAX} times in 300 s: something else writes it"
+        );
         return Verdict::Leave(note(step, NoteKind::Contended, &why));
     }
     if policy.memory.no_progress.get(&step.fingerprint).is_some_and(|count| *count > 0) && !policy.manual {
@@ -162,7 +167,7 @@ pub fn verb(action: Action) -> &'static str {
 }
 
 /// Drops what can't go on without subjects that are left.
-pub fn block_dependents(draft: &mut Draft<Operation>, mut left: BTreeSet<Subject>, _id: &ResourceId) {
+pub fn block_dependents(draft: &mut Draft<Operation>, mut left: BTreeSet<Subject>) {
     // Each round drops at least one step, or is the last.
     while !left.is_empty() {
         let mut next = BTreeSet::new();

@@ -81,7 +81,8 @@ pub fn prune(leftovers: Vec<Leftover>, rules: &PruneRules<'_>, draft: &mut Draft
 
 fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
     let class = Class::Drift(DriftClass::ExtraOwned);
-    let say = |kind: NoteKind, text: String| Some(Note::difference(kind, leftover.subject.clone(), class, text));
+    let say =
+        |kind: NoteKind, text: String| Some(Note::difference(kind, leftover.subject.clone(), class, text));
     let left = match rules.deleted {
         true => format!("{} of {}, which left the desired state", leftover.was, rules.id),
         false => format!("{}, which left the files", leftover.was),
@@ -95,8 +96,13 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
     if rules.protect || entry.protect {
         return say(NoteKind::Reported, format!("{left}: kept, it is protected"));
     }
-    if let Some(prefix) = rules.protected_prefixes.iter().find(|prefix| leftover.subject.name.starts_with(*prefix)) {
-        return say(NoteKind::Refused, format!("{left}: kept, the Host protects names that begin with `{prefix}`"));
+    if let Some(prefix) =
+        rules.protected_prefixes.iter().find(|prefix| leftover.subject.name.starts_with(*prefix))
+    {
+        return say(
+            NoteKind::Refused,
+            format!("{left}: kept, the Host protects names that begin with `{prefix}`"),
+        );
     }
     if rules.incomplete {
         return say(NoteKind::Held, format!("{left}: kept while something of the resource can't be read"));
@@ -106,7 +112,8 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
         false => rules.memory.orphans.get(&orphan_key(rules.id, &leftover.subject)),
     };
     waiting(tombstone, rules.now).map(|(until, why)| {
-        let mut note = Note::difference(NoteKind::Held, leftover.subject.clone(), class, format!("{left}: {why}"));
+        let mut note =
+            Note::difference(NoteKind::Held, leftover.subject.clone(), class, format!("{left}: {why}"));
         note.until = until;
         note
     })
@@ -128,7 +135,10 @@ fn entry<'a>(leftover: &Leftover, rules: &PruneRules<'a>) -> Option<&'a Inventor
 }
 
 /// What is still to be waited for before a removal.
-fn waiting(tombstone: Option<&Tombstone>, now: DateTime<Utc>) -> Option<(Option<DateTime<Utc>>, &'static str)> {
+fn waiting(
+    tombstone: Option<&Tombstone>,
+    now: DateTime<Utc>,
+) -> Option<(Option<DateTime<Utc>>, &'static str)> {
     let Some(tombstone) = tombstone else {
         return Some((None, "removed when a second revision is without it, after ten minutes"));
     };
@@ -148,9 +158,4 @@ fn refusal(going: usize, rules: &PruneRules<'_>) -> Option<String> {
     let is_large_share = going > 1 && going * 100 > rules.objects * SHARE_MAX_PERCENT;
     let why = format!("{going} of {} objects would go at once", rules.objects);
     (going > OBJECTS_MAX || is_large_share).then(|| format!("{why}; {command}"))
-}
-
-/// The steps that would remove things, for those who count.
-pub fn is_removal<O>(step: &DraftStep<O>) -> bool {
-    step.class == Class::Drift(DriftClass::ExtraOwned)
 }

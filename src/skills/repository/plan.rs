@@ -33,13 +33,15 @@ pub fn plan_checkout(
             return draft;
         }
     };
-    let is_applied = applied.and_then(|subjects| subjects.get(&subject.to_string())) == Some(&checkout.commit);
+    let is_applied =
+        applied.and_then(|subjects| subjects.get(&subject.to_string())) == Some(&checkout.commit);
     let class = if is_applied { Class::Drift(DriftClass::Source) } else { Class::Change };
     match decide(checkout, facts) {
         Decision::Equal => {}
         Decision::Move(action, cause) => draft.steps.push(step(checkout, facts, action, class, cause)),
         Decision::Ask(why) => {
-            let note = Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Source), why);
+            let note =
+                Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Source), why);
             draft.notes.push(note);
         }
     }
