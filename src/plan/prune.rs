@@ -11,7 +11,7 @@ use super::policy::note;
 use crate::engine::operation::EngineOperation;
 use crate::engine::plan::Leftover;
 use crate::model::change::{Class, DriftClass, SubjectKind};
-use crate::model::draft::{Draft, DraftStep};
+use crate::model::draft::Draft;
 use crate::model::id::ResourceId;
 use crate::model::note::{Note, NoteKind};
 

@@ -1,17 +1,17 @@
 //! What is done about one replica of a service.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use chrono::TimeDelta;
-
-use super::attachments::{self, AttachmentDiff};
-use super::compare::{Comparison, compare};
+use super::attachments;
+use super::change::{extra_network, in_place, replacement};
+use super::compare::compare;
 use super::slots::Slot;
+use super::state::{hold_if_stopped_by_hand, state};
 use super::wanted::Wanted;
-use super::{MANUAL_STOP_MINUTES, ProjectRequest, Running, conflicts, operations};
+use super::{ProjectRequest, Running, conflicts, operations};
 use crate::engine::labels;
-use crate::engine::observe::{ContainerFacts, ContainerStatus, HealthStatus};
+use crate::engine::observe::{ContainerFacts, ContainerStatus};
 use crate::engine::operation::{EngineOperation, Target};
-use crate::model::change::{Action, Class, DriftClass, FieldDiff, Risk, Subject};
+use crate::model::change::{Action, Class, DriftClass, Risk, Subject};
 use crate::model::draft::DraftStep;
 use crate::model::note::{Note, NoteKind};
 
@@ -72,11 +72,13 @@ pub(super) fn decide(situation: &Situation<'_, '_>) -> Decision {
 }
 
 impl<'a> Situation<'_, 'a> {
-    fn subject(&self) -> Subject {
+    /// The container under its final name.
+    pub fn subject(&self) -> Subject {
         Subject::container(self.slot.name.clone())
     }
 
-    fn step(
+    /// A step on the replica, without operations yet.
+    pub fn step(
         &self,
         action: Action,
         class: Class,
@@ -99,11 +101,13 @@ impl<'a> Situation<'_, 'a> {
         }
     }
 
-    fn starts(&self) -> bool {
+    /// Whether its containers are to run.
+    pub fn starts(&self) -> bool {
         self.request.running == Running::Started
     }
 
-    fn start_by_name(&self) -> Vec<EngineOperation> {
+    /// The start of a container that this step makes.
+    pub fn start_by_name(&self) -> Vec<EngineOperation> {
         if !self.starts() {
             return Vec::new();
         }
@@ -272,225 +276,4 @@ fn clear_first(situation: &Situation<'_, '_>, decision: &mut Decision, cleared: 
             decision.step = Some(step);
         }
     }
-}
-
-fn extra_network(situation: &Situation<'_, '_>, network: &str, asked: bool) -> Note {
-    let field = FieldDiff {
-        field: format!("networks.{network}"),
-        before: Some("attached".to_owned()),
-        after: None,
-        secret: false,
-    };
-    let class = if asked { Class::Change } else { Class::Drift(DriftClass::OrphanUnowned) };
-    let text = format!("attached to network `{network}` by others: left so");
-    let mut note = Note::difference(NoteKind::Reported, situation.subject(), class, text);
-    note.fields.push(field);
-    note
-}
-
-/// A new container, when that is the only way.
-fn replacement(
-    situation: &Situation<'_, '_>,
-    current: &ContainerFacts,
-    found: &Comparison,
-    networks: &AttachmentDiff<'_>,
-) -> Option<DraftStep<EngineOperation>> {
-    let Situation { request, wanted, slot, .. } = *situation;
-    let is_dead = current.state.status == ContainerStatus::Dead;
-    let networks_asked = found.asked && (networks.lacks_something() || !networks.extra.is_empty());
-    let networks_gone = !networks.stale.is_empty();
-    let own_class = found.class.filter(|_| !found.updatable);
-    let mut causes = found.causes.clone();
-    let mut classes: Vec<Class> = own_class.into_iter().collect();
-    if networks_asked {
-        causes.push("networks".to_owned());
-        classes.push(Class::Change);
-    } else if networks_gone {
-        causes.push("a network was replaced".to_owned());
-        classes.push(Class::Drift(DriftClass::Spec));
-    }
-    if is_dead {
-        causes.push("dead".to_owned());
-        classes.push(Class::Drift(DriftClass::State));
-    }
-    if situation.rebuilt {
-        causes.push("its image is built again".to_owned());
-        classes.push(Class::Change);
-    }
-    if let Some(forced) = &situation.forced {
-        causes.push(forced.cause.clone());
-        classes.push(forced.class);
-    }
-    let class = classes.into_iter().min()?;
-    let risk = if operations::is_up(current) { Risk::Downtime } else { Risk::None };
-    let mut step = situation.step(Action::Recreate, class, causes.join(", "), risk);
-    step.fields = found.fields.clone();
-    if networks_asked || networks_gone {
-        step.fields.extend(networks.fields.clone());
-        step.fields.extend(networks.extra.iter().filter(|_| networks_asked).map(|network| FieldDiff {
-            field: format!("networks.{network}"),
-            before: Some("attached".to_owned()),
-            after: None,
-            secret: false,
-        }));
-    }
-    step.operations = operations::replace(request, wanted, slot, current);
-    step.operations.extend(situation.start_by_name());
-    Some(step)
-}
-
-/// Limits, networks and the name, put right without a new container.
-fn in_place(
-    situation: &Situation<'_, '_>,
-    current: &ContainerFacts,
-    found: &Comparison,
-    networks: &AttachmentDiff<'_>,
-) -> Option<DraftStep<EngineOperation>> {
-    let Situation { request, wanted, slot, .. } = *situation;
-    let target = Target::Id(current.id.clone());
-    let mut operations = Vec::new();
-    let mut causes = found.causes.clone();
-    let mut class = found.class;
-    let mut fields = found.fields.clone();
-    let mut risk = Risk::None;
-    if !found.fields.is_empty() {
-        operations.push(operations::update(wanted, &found.fields, target.clone()));
-    }
-    if networks.lacks_something() {
-        causes.push(match networks.missing.is_empty() {
-            false => "cut off from a network".to_owned(),
-            true => "networks".to_owned(),
-        });
-        class = class.or(Some(Class::Drift(DriftClass::Spec)));
-        fields.extend(networks.fields.clone());
-        for attachment in &networks.different {
-            let (network, container) = (attachment.network.clone(), target.clone());
-            operations.push(EngineOperation::DisconnectNetwork { network, container });
-            risk = Risk::Downtime;
-        }
-        for attachment in networks.different.iter().chain(&networks.missing) {
-            operations.push(operations::connect(request, wanted.service, slot.number, attachment, &target));
-        }
-    }
-    if current.name != slot.name {
-        let drift = request.class_if_applied(&situation.subject(), &wanted.spec_hash, DriftClass::Identity);
-        // What only a crash can have left is ours to finish; a name that a person gave is reported by default.
-        let is_ours_to_finish = situation.slot.unfinished.iter().any(|one| one.id == current.id);
-        class = class.or(Some(if is_ours_to_finish { Class::Change } else { drift }));
-        causes.push(if is_ours_to_finish {
-            "an unfinished recreation".to_owned()
-        } else {
-            "name".to_owned()
-        });
-        fields.push(FieldDiff {
-            field: "name".to_owned(),
-            before: Some(current.name.clone()),
-            after: Some(slot.name.clone()),
-            secret: false,
-        });
-        operations.push(operations::rename(target, &slot.name));
-    }
-    let mut step = situation.step(Action::Update, class?, causes.join(", "), risk);
-    step.downtime_seconds = step.downtime_seconds.map(|_| 1);
-    step.fields = fields;
-    // What is put right in place may have stopped as well.
-    if let Some((_, start)) = start_operations(situation, current) {
-        operations.extend(start);
-    }
-    step.operations = operations;
-    Some(step)
-}
-
-/// Why and how a container is brought to run, when it does not.
-fn start_operations(
-    situation: &Situation<'_, '_>,
-    current: &ContainerFacts,
-) -> Option<(String, Vec<EngineOperation>)> {
-    let Situation { request, wanted, slot, .. } = *situation;
-    if !situation.starts() {
-        return None;
-    }
-    let start = || operations::start(request, wanted, slot, Target::Id(current.id.clone()));
-    let state = &current.state;
-    match state.status {
-        ContainerStatus::Created => Some(("never started".to_owned(), start())),
-        ContainerStatus::Exited if completed(situation, current) => None,
-        ContainerStatus::Exited if state.oom_killed => Some(("killed: out of memory".to_owned(), start())),
-        ContainerStatus::Exited => Some((format!("exited ({})", state.exit_code), start())),
-        ContainerStatus::Paused => {
-            let container = Target::Id(current.id.clone());
-            Some(("paused".to_owned(), vec![EngineOperation::UnpauseContainer { container }]))
-        }
-        ContainerStatus::Running
-        | ContainerStatus::Restarting
-        | ContainerStatus::Removing
-        | ContainerStatus::Dead => None,
-    }
-}
-
-/// Whether a container that ended did what it is for; one that a person stopped did not.
-fn completed(situation: &Situation<'_, '_>, current: &ContainerFacts) -> bool {
-    current.state.exit_code == 0 && situation.wanted.may_complete() && current.stopped_by_hand.is_none()
-}
-
-/// A replica that is as asked for: does it do what it should?
-fn state(situation: &Situation<'_, '_>, current: &ContainerFacts, decision: &mut Decision) {
-    if !situation.starts() {
-        if operations::is_up(current) {
-            let mut step = situation.step(Action::Stop, Class::Change, "run: stopped", Risk::Downtime);
-            step.downtime_seconds = None;
-            step.operations = vec![EngineOperation::StopContainer {
-                container: Target::Id(current.id.clone()),
-                grace: situation.wanted.service.stop_grace_period,
-            }];
-            decision.step = Some(step);
-        }
-        return;
-    }
-    let unhealthy = |text: &str| Note::new(NoteKind::Unhealthy, Some(situation.subject()), text);
-    match (current.state.status, current.state.health) {
-        (ContainerStatus::Restarting, _) => decision.notes.push(unhealthy(&format!(
-            "ends and is restarted again and again (last exit code {})",
-            current.state.exit_code
-        ))),
-        (ContainerStatus::Running, Some(HealthStatus::Unhealthy)) => {
-            decision.notes.push(unhealthy("its health check fails"));
-        }
-        _ => {}
-    }
-    if let Some((cause, operations)) = start_operations(situation, current) {
-        let never_ran = current.state.status == ContainerStatus::Created;
-        let drift = DriftClass::State;
-        let class = match never_ran {
-            true => {
-                situation.request.class_if_applied(&situation.subject(), &situation.wanted.spec_hash, drift)
-            }
-            false => Class::Drift(drift),
-        };
-        let mut step = situation.step(Action::Start, class, cause, Risk::None);
-        step.operations = operations;
-        decision.step = Some(step);
-    }
-}
-
-/// A person's stop is honoured for a while, unless a newer specification asks for more than a start.
-fn hold_if_stopped_by_hand(situation: &Situation<'_, '_>, current: &ContainerFacts, decision: &mut Decision) {
-    let Some(stopped) = current.stopped_by_hand else { return };
-    let until = stopped + TimeDelta::minutes(MANUAL_STOP_MINUTES);
-    let Some(step) = &decision.step else { return };
-    if operations::is_up(current) || situation.request.now >= until || step.class == Class::Change {
-        return;
-    }
-    let mut note = Note::difference(
-        NoteKind::Held,
-        situation.subject(),
-        Class::Drift(DriftClass::State),
-        "stopped by hand",
-    );
-    note.until = Some(until);
-    note.fields = step.fields.clone();
-    decision.notes.push(note);
-    decision.stuck = Some(format!("`{}` was stopped by hand", situation.slot.name));
-    decision.step = None;
-    decision.creates = false;
 }
