@@ -6,11 +6,14 @@ use std::fmt::Write as _;
 
 use crate::clients::secrets::KeyError;
 use crate::config::ConfigError;
+use crate::daemon::ServeError;
 use crate::desired::source::SourceError;
 use crate::model::problem::{Problem, error_chain, printable};
 use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
 use crate::record::store::StoreError;
+use crate::telemetry::TelemetryError;
+use crate::web::WebError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,9 +101,15 @@ pub enum Error {
     /// A pass could not be made.
     #[error(transparent)]
     Pass(#[from] PassError),
+    /// Logging or metrics can't be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// Health and metrics can't be answered.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// The controller could not start.
     #[error(transparent)]
-    Serve(#[from] crate::cli::commands::ServeFailure),
+    Serve(#[from] ServeError),
     /// The starter repository can't be made.
     #[error(transparent)]
     Starter(#[from] crate::desired::starter::StarterError),
@@ -153,7 +162,12 @@ impl Error {
             Error::Pass(PassError::Missing(_) | PassError::Store(_)) => Exit::Unclear,
             Error::Stale { .. } => Exit::Stale,
             Error::Refused { .. } => Exit::Refused,
-            Error::Serve(_) | Error::Starter(_) | Error::File { .. } | Error::Output(_) => Exit::Failed,
+            Error::Telemetry(_)
+            | Error::Web(_)
+            | Error::Serve(_)
+            | Error::Starter(_)
+            | Error::File { .. }
+            | Error::Output(_) => Exit::Failed,
         }
     }
 
@@ -161,7 +175,15 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Usage { hint, .. } | Error::Refused { hint, .. } => hint.clone(),
-            Error::Serve(failure) => failure.hint().unwrap_or_default(),
+            Error::Telemetry(TelemetryError::Filter { .. }) => {
+                "A level such as `info`, or a filter such as `warn,ipaictl=debug`.".to_owned()
+            }
+            Error::Web(WebError::NotLoopback(address)) => {
+                format!("Use `127.0.0.1:{}`, and a proxy that asks who is there.", address.port())
+            }
+            Error::Web(WebError::Bind { .. }) => {
+                "Is another `ipaictl serve` running? Otherwise choose an address with `--listen`.".to_owned()
+            }
             Error::Config(ConfigError::Read { .. }) => "Check the path and who may read it.".to_owned(),
             Error::Invalid { .. } => {
                 "See all of it with `ipaictl validate`; a running controller stays with the last good revision.".to_owned()
@@ -178,6 +200,8 @@ impl Error {
             Error::Context(ContextError::Key(_) | ContextError::Credential(_))
             | Error::Config(ConfigError::Invalid(_))
             | Error::Pass(_)
+            | Error::Telemetry(_)
+            | Error::Serve(_)
             | Error::Starter(_)
             | Error::File { .. }
             | Error::Output(_) => String::new(),

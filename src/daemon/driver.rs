@@ -34,6 +34,7 @@ use super::triggers::{heartbeat, requests};
 use super::vitals::Vitals;
 use crate::config::Settings;
 use crate::model::id::ResourceId;
+use crate::model::problem::error_chain;
 use crate::reconcile::Context;
 use crate::record::store::{Store, StoreError};
 use crate::telemetry::{self, Trigger};
@@ -123,7 +124,7 @@ impl Driver {
         queue.wake(Key::Source, When::Now, now);
         Ok(Driver {
             _watch: watch(&context, &sender),
-            streams: Streams::new(store.clone(), sender, vitals.clone(), triggers),
+            streams: Streams::new(context.clients.clone(), store.clone(), sender, vitals.clone(), triggers),
             poll: modes.next_poll(now, rand::random()),
             scans: BTreeMap::new(),
             backoffs: BTreeMap::new(),
@@ -213,7 +214,7 @@ impl Driver {
     fn reload(&mut self, now: Instant) {
         telemetry::count_wake(Trigger::Signal);
         match (self.reload)().and_then(|settings| {
-            let modes = Modes::new(&settings).map_err(|err| super::revision::chain(&err))?;
+            let modes = Modes::new(&settings).map_err(|err| error_chain(&err))?;
             Ok((settings, modes))
         }) {
             Ok((settings, modes)) => {
@@ -279,7 +280,7 @@ impl Driver {
                 Some(value)
             }
             Err(err) => {
-                let err = super::revision::chain(&err);
+                let err = error_chain(&err);
                 tracing::error!("the store could not be used: {err}");
                 self.vitals.set_store(Some(err));
                 None

@@ -15,7 +15,7 @@ use crate::desired::state::DesiredState;
 use crate::desired::{At, Loaded};
 use crate::model::condition::{Reason, Status};
 use crate::model::id::{ResourceId, Revision};
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, error_chain};
 use crate::reconcile::Context;
 
 /// How many problems of an invalid revision a log line or condition quotes; `ipaictl validate` shows all.
@@ -110,7 +110,7 @@ impl Revisions {
                 None
             }
             Err(err) => {
-                self.say(Status::False, Reason::SourceUnavailable, chain(&err), None, now);
+                self.say(Status::False, Reason::SourceUnavailable, error_chain(&err), None, now);
                 None
             }
             Ok(Looked::Read { loaded, rewritten }) => {
@@ -211,15 +211,4 @@ fn quote(revision: &Revision, problems: &[Problem]) -> String {
         0 => format!("{revision} is not valid: {quoted}"),
         more => format!("{revision} is not valid: {quoted}; and {more} more"),
     }
-}
-
-/// An error with its causes, in one line.
-pub fn chain(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut source = err.source();
-    while let Some(err) = source {
-        text = format!("{text}: {err}");
-        source = err.source();
-    }
-    text
 }

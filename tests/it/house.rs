@@ -27,6 +27,7 @@ const BESIDE: &[(&str, &str)] =
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("apply", "record", "the executor writes the journal that `record` keeps"),
     ("cli", "web", "`serve` starts the listener"),
+    ("error", "web", "`serve` may not be able to"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

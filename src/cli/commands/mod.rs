@@ -17,7 +17,6 @@ mod status;
 mod stored;
 mod validate;
 
-pub use self::serve::ServeFailure;
 use super::Session;
 use super::args::Command;
 use crate::error::{Error, Exit};

@@ -12,10 +12,11 @@ use crate::daemon::backoff::Ending;
 use crate::daemon::modes::OWN_EVENTS;
 use crate::daemon::pass::{Verdict, judge};
 use crate::daemon::queue::{Key, When};
-use crate::daemon::revision::{Looked, chain};
+use crate::daemon::revision::Looked;
 use crate::desired::source::SourceError;
 use crate::desired::state::DesiredState;
 use crate::model::id::{Kind, ResourceId};
+use crate::model::problem::error_chain;
 use crate::reconcile::{Mode, PassError, PassReport, Scope, reconcile};
 use crate::telemetry::{self, PassOutcome, Phase};
 
@@ -88,8 +89,8 @@ impl Driver {
             Ok(report) => judge(&id, report, cancelled),
             Err(err) => {
                 telemetry::count_error(Phase::Total);
-                tracing::warn!(resource = %id, "the pass failed: {}", chain(err));
-                failed(chain(err))
+                tracing::warn!(resource = %id, "the pass failed: {}", error_chain(err));
+                failed(error_chain(err))
             }
         };
         telemetry::count_run(verdict.outcome);

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Driver;
 use super::passes::Work;
+use crate::clients::Clients;
 use crate::daemon::backoff::Ending;
 use crate::daemon::queue::{Key, When};
 use crate::daemon::revision::{Change, Looked, look};
@@ -20,6 +21,7 @@ use crate::desired::source::SourceError;
 use crate::desired::state::DesiredState;
 use crate::model::condition::Status;
 use crate::model::id::ResourceId;
+use crate::model::problem::error_chain;
 use crate::reconcile::{Mode, PassError, PassReport, Scope, reconcile};
 use crate::record::facts::SOURCE_CONDITION;
 use crate::record::store::Store;
@@ -143,7 +145,7 @@ impl Driver {
             }
             Err(err) => {
                 telemetry::count_error(Phase::Observe);
-                tracing::error!("the first observation failed: {}", crate::daemon::revision::chain(&err));
+                tracing::error!("the first observation failed: {}", error_chain(&err));
                 // The next look starts it again.
                 self.again = true;
                 let wait = crate::daemon::backoff::RETRY_FIRST;
@@ -155,6 +157,7 @@ impl Driver {
 
 /// The event streams of all hosts.
 pub(super) struct Streams {
+    clients: Clients,
     store: Store,
     wakes: Sender<Wake>,
     vitals: Arc<Vitals>,
@@ -164,12 +167,13 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(
+        clients: Clients,
         store: Store,
         wakes: Sender<Wake>,
         vitals: Arc<Vitals>,
         stop: CancellationToken,
     ) -> Streams {
-        Streams { store, wakes, vitals, stop, open: BTreeMap::new() }
+        Streams { clients, store, wakes, vitals, stop, open: BTreeMap::new() }
     }
 
     /// Listens to the hosts of a state, and to no others.
@@ -190,6 +194,7 @@ impl Streams {
             let listener = Listener {
                 host: host.clone(),
                 endpoint: endpoint.clone(),
+                clients: self.clients.clone(),
                 store: self.store.clone(),
                 wakes: self.wakes.clone(),
                 vitals: self.vitals.clone(),

@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::meaning::{ACTIONS, Effect, Event, Watched};
 use super::reconnect::Reconnect;
 use super::wake::Wake;
-use crate::clients::docker::{Docker, DockerError};
-use crate::daemon::revision::chain;
+use crate::clients::Clients;
+use crate::clients::docker::DockerError;
 use crate::daemon::vitals::Vitals;
+use crate::model::problem::error_chain;
 use crate::record::store::{Store, StoreError};
 
 /// How far the engine's clock and ours may differ, and how late an answer may be noted.
@@ -40,6 +41,8 @@ pub struct Listener {
     pub host: String,
     /// Where its engine is.
     pub endpoint: String,
+    /// Connections to engines.
+    pub clients: Clients,
     /// Where stops by hand are kept.
     pub store: Store,
     /// Who is told.
@@ -60,7 +63,7 @@ pub async fn watch(listener: Listener, stop: CancellationToken) {
         };
         listener.vitals.set_stream(&listener.host, false);
         let wait = reconnect.ended(opened, Instant::now(), rand::random());
-        let why = ended.err().map_or("it ended".to_owned(), |err| chain(&err));
+        let why = ended.err().map_or("it ended".to_owned(), |err| error_chain(&err));
         tracing::warn!(host = listener.host, wait = ?wait, "the event stream is closed: {why}");
         tokio::select! {
             () = stop.cancelled() => return,
@@ -76,7 +79,7 @@ impl Listener {
         since: &mut Option<DateTime<Utc>>,
         opened: &mut Option<Instant>,
     ) -> Result<(), DockerError> {
-        let docker = Docker::connect(&self.endpoint).await?;
+        let docker = self.clients.docker(&self.endpoint).await?;
         let mut watched = Watched::default();
         let mut stopped: BTreeSet<String> = match self.store.stops(&self.host).await {
             Ok(stops) => stops.into_keys().collect(),
@@ -190,7 +193,7 @@ impl Listener {
     }
 
     fn not_kept<T>(&self, err: &StoreError, otherwise: T) -> T {
-        tracing::warn!(host = self.host, "what an event says could not be kept: {}", chain(err));
+        tracing::warn!(host = self.host, "what an event says could not be kept: {}", error_chain(err));
         otherwise
     }
 }
