@@ -100,15 +100,7 @@ pub fn check_stack(stack: &Described<StackSpec>, problems: &mut Vec<Problem>) {
     {
         for (index, path) in paths.iter().enumerate() {
             let place = stack.value(&format!("/spec/compose/{field}/{index}"));
-            let wrong = if path.is_empty() {
-                "is empty"
-            } else if path.starts_with('/') && !absolute_is_fine {
-                "is not relative to the repository"
-            } else if path.split('/').any(|part| part == "..") {
-                "contains `..`"
-            } else {
-                continue;
-            };
+            let Some(wrong) = path_fault(path, absolute_is_fine) else { continue };
             let message = format!("the path `{path}` {wrong}");
             problems.push(
                 place
@@ -133,6 +125,24 @@ pub fn check_stack(stack: &Described<StackSpec>, problems: &mut Vec<Problem>) {
                 )
                 .with_hint("Remove `adopt` to let ipaictl change what runs."),
         );
+    }
+}
+
+/// Whether all paths of a stack can be read at all.
+pub fn has_valid_paths(spec: &StackSpec) -> bool {
+    let files = spec.compose.files.iter().all(|path| path_fault(path, false).is_none());
+    files && spec.compose.env_files.iter().all(|path| path_fault(path, true).is_none())
+}
+
+fn path_fault(path: &str, absolute_is_fine: bool) -> Option<&'static str> {
+    if path.is_empty() {
+        Some("is empty")
+    } else if path.starts_with('/') && !absolute_is_fine {
+        Some("is not relative to the repository")
+    } else if path.split('/').any(|part| part == "..") {
+        Some("contains `..`")
+    } else {
+        None
     }
 }
 

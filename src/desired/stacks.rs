@@ -1,23 +1,29 @@
 //! What a Stack's Compose files mean: variables resolved, files read at the wanted commit, services rendered.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::files::StackFiles;
+use super::rules::has_valid_paths;
 use super::state::StackUnknown;
 use super::tree::Tree;
 use super::typed::Described;
 use crate::clients::secrets::{SecretError, SecretResolver};
 use crate::engine::spec::ProjectSpec;
 use crate::model::hash::canonical_hash;
-use crate::model::known::Known;
 use crate::model::problem::Problem;
 use crate::model::secret::{MASK, Redactor};
+use crate::model::time::parse_duration;
 use crate::skills::stack::compose::{self, ComposeProject, ComposeRequest};
+use crate::skills::stack::render::{RenderContext, render};
 use crate::skills::stack::spec::{StackSpec, Variable};
 
+/// How long a start may take when the Stack doesn't say.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
 /// Stands for a secret without a value, so that the files are checked all the same.
 const PLACEHOLDER: &str = "secret-without-a-value";
 
@@ -57,6 +63,15 @@ pub fn load_stack(
     redactor: &mut Redactor,
     problems: &mut Vec<Problem>,
 ) -> StackLoad {
+    let unknown = |why: &str| StackUnknown { secret_missing: false, why: why.to_owned() };
+    let nothing = |why: StackUnknown| StackLoad {
+        project: Err(why),
+        needs_checkout: false,
+        digest: stack.resource.digest.clone(),
+    };
+    if !has_valid_paths(&stack.resource.spec) {
+        return nothing(unknown("its paths are not valid"));
+    }
     let variables = resolve_variables(stack, place.state, secrets, redactor, problems);
     let files = StackFiles { tree: place.tree, checkout: place.checkout };
     let loaded = compose::load(&ComposeRequest {
@@ -67,28 +82,52 @@ pub fn load_stack(
         secret_variables: &variables.secret,
         files: &files,
     });
-    problems.extend(loaded.problems);
-    let unknown = |why: &str| StackUnknown { secret_missing: false, why: why.to_owned() };
-    let nothing = |why: StackUnknown| StackLoad {
-        project: Err(why),
-        needs_checkout: false,
-        digest: stack.resource.digest.clone(),
-    };
+    problems.extend(loaded.problems.into_iter().map(|problem| located(problem, stack)));
     let Some(project) = loaded.project else {
         return nothing(unknown(loaded.unknown.as_deref().unwrap_or("its Compose files have errors")));
     };
     let needs_checkout = mentions_checkout(&project.json, place.checkout);
-    let mut spec = match render(&project, stack, problems) {
-        Some(spec) => spec,
-        None => return nothing(unknown("this build can't render services yet")),
+    // Whatever digest rendering asks for is part of what the stack depends on.
+    let digests = RefCell::new(BTreeMap::new());
+    let digest_of = |path: &str| {
+        let inner = files.inner(path)?;
+        let digest = match files.tree.digest(inner) {
+            Ok(Some(digest)) => Some(digest),
+            _ => files.tree.folder_digest(inner).ok().flatten(),
+        }?;
+        digests.borrow_mut().insert(inner.to_owned(), digest.clone());
+        Some(digest)
     };
-    let digests = add_digests(&mut spec, &files);
-    let digest = digest(stack, &project, &digests, redactor);
+    let timeout = stack.resource.spec.health_timeout.as_deref().and_then(parse_duration);
+    let rendered = render(
+        &project,
+        &RenderContext {
+            health_timeout: timeout.unwrap_or(HEALTH_TIMEOUT),
+            digest: &digest_of,
+            variable: &|name| variables.values.get(name).cloned(),
+        },
+    );
+    let spec = match rendered {
+        Ok(spec) => spec,
+        Err(found) => {
+            problems.extend(found.into_iter().map(|problem| located(problem, stack)));
+            return nothing(unknown("its Compose files have errors"));
+        }
+    };
+    let digest = digest(stack, &project, &digests.borrow(), redactor);
     let project = match variables.unknown {
         Some(why) => Err(why),
         None => Ok(spec),
     };
     StackLoad { project, needs_checkout, digest }
+}
+
+/// A problem that belongs to no line of a Compose file belongs to the Stack's `compose.files`.
+fn located(problem: Problem, stack: &Described<StackSpec>) -> Problem {
+    match problem.location {
+        Some(_) => problem,
+        None => stack.key("/spec/compose/files").mark(problem),
+    }
 }
 
 fn resolve_variables(
@@ -152,33 +191,6 @@ fn mentions_checkout(model: &Value, checkout: &str) -> bool {
     in_services || in_files
 }
 
-/// Gives every mounted file of the repository, and every build context, the digest it has at the commit.
-fn add_digests(spec: &mut ProjectSpec, files: &StackFiles<'_>) -> BTreeMap<String, String> {
-    let mut digests = BTreeMap::new();
-    for service in &mut spec.services {
-        for file in &mut service.files {
-            let Some(inner) = files.inner(&file.host_path) else { continue };
-            if let Ok(Some(digest)) = files.tree.digest(inner) {
-                digests.insert(inner.to_owned(), digest.clone());
-                file.digest = Some(digest);
-            }
-        }
-        if let Some(build) = &mut service.build
-            && let Some(inner) = files.inner(&build.context)
-        {
-            build.digest = match files.tree.folder_digest(inner) {
-                Ok(Some(digest)) => {
-                    digests.insert(format!("{inner}/"), digest.clone());
-                    Known::Known(digest)
-                }
-                Ok(None) => Known::Unknown(format!("there is no folder `{inner}` in the repository")),
-                Err(why) => Known::Unknown(format!("`{inner}` {why}")),
-            };
-        }
-    }
-    digests
-}
-
 fn digest(
     stack: &Described<StackSpec>,
     project: &ComposeProject,
@@ -206,14 +218,4 @@ fn redact(value: &mut Value, redactor: &Redactor) {
         Value::Object(map) => map.values_mut().for_each(|value| redact(value, redactor)),
         _ => {}
     }
-}
-
-/// The services, networks and volumes of a model.
-fn render(
-    project: &ComposeProject,
-    stack: &Described<StackSpec>,
-    problems: &mut Vec<Problem>,
-) -> Option<ProjectSpec> {
-    let _ = (project, stack, problems);
-    None
 }

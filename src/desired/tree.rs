@@ -107,13 +107,13 @@ impl Tree {
         match &self.root {
             Root::Commit { .. } => match self.tree_id(&path) {
                 // A tree's id is a hash over names, modes and contents already.
-                Some(id) => Ok(Some(format!("git:{id}"))),
+                Some(id) => Ok(Some(format!("tree:{id}"))),
                 None => Ok(None),
             },
             Root::Folder(_) => {
                 let mut lines = String::new();
                 self.describe(&path, 0, &mut lines)?;
-                Ok(Some(format!("sha256:{}", sha256_hex(lines.as_bytes()))))
+                Ok(Some(format!("tree:{}", sha256_hex(lines.as_bytes()))))
             }
         }
     }
