@@ -3,6 +3,13 @@
 pub mod outcome;
 pub mod verify;
 pub mod lock;
+pub mod dispatch;
+pub mod journal;
+mod step;
+pub mod executor;
+pub mod recover;
 
+pub use executor::{ApplyContext, ApplyError, Progress, endpoints, execute};
 pub use outcome::{RunOutcome, StepOutcome, StepStatus, Stopped};
+pub use recover::{Recovery, recover};
 pub use verify::{Verification, verify};

@@ -19,11 +19,20 @@ use crate::plan::memory::InventoryEntry;
 pub enum InventoryChange {
     /// A thing is about to be made, or was made.
     Add(InventoryEntry),
-    /// A thing has another name now.
-    Rename {
+    /// A thing was certainly not made: an entry that never got an engine id goes.
+    Withdraw {
         /// The host.
         host: String,
-        /// The former name.
+        /// The sort of thing.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// A container, whose new name was added before, has that name now: the entry under the former one goes.
+    Renamed {
+        /// The host.
+        host: String,
+        /// The former name, or the engine's id.
         from: String,
         /// The name it has.
         to: String,
@@ -46,7 +55,9 @@ statements! {
            VALUES ($1, $2, $3, $4, $5, $6, $7)
            ON CONFLICT (host, kind, name) DO UPDATE SET resource = excluded.resource,
              engine_id = CASE WHEN excluded.engine_id = '' THEN inventory.engine_id ELSE excluded.engine_id END";
-    RENAME = "UPDATE inventory SET name = $3 WHERE host = $1 AND kind = 'container' AND name = $2";
+    WITHDRAW = "DELETE FROM inventory WHERE host = $1 AND kind = $2 AND name = $3 AND engine_id = ''";
+    RENAMED = "DELETE FROM inventory WHERE host = $1 AND kind = 'container' AND name <> $3
+               AND (name = $2 OR engine_id = $2)";
     REMOVE_NAMED = "DELETE FROM inventory WHERE host = $1 AND kind = $2 AND name = $3";
     REMOVE = "DELETE FROM inventory WHERE host = $1 AND kind = $2
               AND ((engine_id <> '' AND engine_id = $3) OR (name = $4 AND (engine_id = '' OR $3 = '')))";
@@ -104,11 +115,13 @@ pub(super) async fn change(
                 .bind(time_text(now));
             store.read(insert.execute(writing.connection()).await)?;
         }
-        InventoryChange::Rename { host, from, to } => {
-            let remove = sqlx::query(REMOVE_NAMED).bind(host).bind("container").bind(to);
+        InventoryChange::Withdraw { host, kind, name } => {
+            let remove = sqlx::query(WITHDRAW).bind(host).bind(kind).bind(name);
             store.read(remove.execute(writing.connection()).await)?;
-            let rename = sqlx::query(RENAME).bind(host).bind(from).bind(to);
-            store.read(rename.execute(writing.connection()).await)?;
+        }
+        InventoryChange::Renamed { host, from, to } => {
+            let remove = sqlx::query(RENAMED).bind(host).bind(from).bind(to);
+            store.read(remove.execute(writing.connection()).await)?;
         }
         InventoryChange::Remove { host, kind, engine_id, name } => {
             let remove = sqlx::query(REMOVE).bind(host).bind(kind).bind(engine_id).bind(name);
@@ -200,10 +213,14 @@ fn is_gone(entry: &InventoryEntry, observation: &Observation) -> bool {
     let Some(facts) = observation.hosts.get(&entry.host).and_then(|facts| facts.known()) else {
         return false;
     };
+    // Something of others under our name is not ours: what we had made there is gone.
+    let is_ours = |labels: &BTreeMap<String, String>| {
+        labels.get(labels::RESOURCE).is_some_and(|text| *text == entry.resource.to_string())
+    };
     match entry.kind.as_str() {
-        "container" => !facts.containers.iter().any(|container| container.name == entry.name),
-        "network" => !facts.networks.iter().any(|network| network.name == entry.name),
-        "volume" => !facts.volumes.iter().any(|volume| volume.name == entry.name),
+        "container" => !facts.containers.iter().any(|it| it.name == entry.name && is_ours(&it.labels)),
+        "network" => !facts.networks.iter().any(|it| it.name == entry.name && is_ours(&it.labels)),
+        "volume" => !facts.volumes.iter().any(|it| it.name == entry.name && is_ours(&it.labels)),
         _ => false,
     }
 }

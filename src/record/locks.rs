@@ -190,6 +190,13 @@ impl Store {
         rows.into_iter().map(|row| info(self, row)).collect()
     }
 
+    /// The locks that are held and have not ended: their holders may be at work.
+    pub async fn live_locks(&self, now: DateTime<Utc>) -> Result<Vec<LockInfo>, StoreError> {
+        let mut connection = self.reading().await?;
+        let rows: Vec<Row> = self.read(sqlx::query_as(READ_HELD).fetch_all(&mut *connection).await)?;
+        rows.into_iter().filter(|row| !row.is_free(now)).map(|row| info(self, row)).collect()
+    }
+
     /// Takes a lock away by its exact id; `false` when nobody holds one of that id.
     ///
     /// The fencing number moves on, so whoever had it is refused before the next operation.

@@ -131,13 +131,16 @@ async fn the_journal_and_the_inventory_move_together_and_only_under_the_lock() {
     assert_eq!(store.open_operations().await.unwrap().len(), 1);
 
     let made = InventoryChange::Add(entry("tmp_shop-web-1", "f00"));
-    let rename = InventoryChange::Rename {
+    let rename = InventoryChange::Add(entry("shop-web-1", "f00"));
+    let next = start(&run.id, 1, fencing, Some(rename));
+    store.advance(Some(&end(&run.id, 0, Some(made))), Some(&next), at(2)).await.unwrap();
+    assert_eq!(store.inventory().await.unwrap().len(), 2, "both names are ours while it is renamed");
+    let renamed = InventoryChange::Renamed {
         host: "local".into(),
         from: "tmp_shop-web-1".into(),
         to: "shop-web-1".into(),
     };
-    let next = start(&run.id, 1, fencing, Some(rename));
-    store.advance(Some(&end(&run.id, 0, Some(made))), Some(&next), at(2)).await.unwrap();
+    store.advance(Some(&end(&run.id, 1, Some(renamed))), None, at(2)).await.unwrap();
     assert_eq!(store.inventory().await.unwrap(), [entry("shop-web-1", "f00")]);
 
     let lock = store.locks().await.unwrap().remove(0);

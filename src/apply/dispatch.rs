@@ -1,0 +1,172 @@
+//! One operation → the outside system that does it, and what the inventory has to know before and after.
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clients::Clients;
+use crate::clients::docker::DockerError;
+use crate::clients::git::Git;
+use crate::engine::apply::{Done, EngineError, OperationContext, run_operation};
+use crate::engine::operation::{EngineOperation, Target};
+use crate::model::problem::error_chain;
+use crate::plan::memory::InventoryEntry;
+use crate::plan::step::{Operation, Step};
+use crate::record::inventory::InventoryChange;
+use crate::skills::repository::apply::{CheckoutError, Moved, move_checkout};
+
+/// The outside systems that operations are asked of.
+#[derive(Clone, Copy)]
+pub struct Systems<'a> {
+    /// Connections to engines.
+    pub clients: &'a Clients,
+    /// Endpoints by Host name.
+    pub endpoints: &'a BTreeMap<String, String>,
+    /// The `git` program.
+    pub git: &'a Git,
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The plan names a host that the desired state does not have.
+    #[error("host `{0}` has no engine endpoint")]
+    Host(String),
+    /// The engine can't be reached.
+    #[error(transparent)]
+    Connection(#[from] DockerError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The checkout was not moved.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
+}
+
+impl OperationError {
+    /// Whether it ended early because it was told to.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, OperationError::Engine(err) if err.is_cancelled())
+    }
+
+    /// Whether the world is certainly as before; a lost answer leaves that open.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            OperationError::Host(_) | OperationError::Connection(_) | OperationError::Checkout(_) => true,
+            OperationError::Engine(EngineError::Docker(err)) => {
+                matches!(err, DockerError::Refused { status: 400..=499, .. })
+            }
+            OperationError::Engine(err) => matches!(
+                err,
+                EngineError::NameTaken { .. }
+                    | EngineError::ImageMissing { .. }
+                    | EngineError::NotSupported { .. }
+                    | EngineError::ShareMissing { .. }
+            ),
+        }
+    }
+
+    /// The error with its causes and what to do next.
+    pub fn text(&self) -> String {
+        let hint = match self {
+            OperationError::Engine(err) => err.hint(),
+            _ => None,
+        };
+        let chain = error_chain(self);
+        hint.map_or_else(|| chain.clone(), |hint| format!("{chain}. {hint}"))
+    }
+}
+
+/// Does one operation of a step.
+pub async fn perform(
+    systems: &Systems<'_>,
+    step: &Step,
+    operation: &Operation,
+    cancel: &CancellationToken,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Done, OperationError> {
+    match operation {
+        Operation::Engine(operation) => {
+            let endpoint = systems.endpoints.get(&step.host);
+            let endpoint = endpoint.ok_or_else(|| OperationError::Host(step.host.clone()))?;
+            let docker = systems.clients.docker(endpoint).await?;
+            Ok(run_operation(&docker, operation, &OperationContext { cancel, progress }).await?)
+        }
+        Operation::Checkout(target) => {
+            let moved = move_checkout(systems.git, target).await?;
+            Ok(Done { already: moved == Moved::Unchanged, ..Done::default() })
+        }
+    }
+}
+
+/// Whether an operation only waits: it changes nothing, so it is not journaled and takes no turn.
+pub fn is_wait(operation: &Operation) -> bool {
+    matches!(operation, Operation::Engine(EngineOperation::Wait { .. }))
+}
+
+/// What the inventory has to know before an operation is asked for.
+pub fn intent(step: &Step, operation: &Operation) -> Option<InventoryChange> {
+    let add = |kind: &str, name: &str| Some(InventoryChange::Add(entry(step, kind, name, "")));
+    match operation {
+        Operation::Checkout(target) => add("checkout", &target.path),
+        Operation::Engine(EngineOperation::CreateNetwork { name, .. }) => add("network", name),
+        Operation::Engine(EngineOperation::CreateVolume { name, .. }) => add("volume", name),
+        Operation::Engine(EngineOperation::CreateContainer { name, .. }) => add("container", name),
+        Operation::Engine(EngineOperation::RenameContainer { name, .. }) => add("container", name),
+        Operation::Engine(_) => None,
+    }
+}
+
+/// What the inventory has to know once an operation is done.
+pub fn confirmation(step: &Step, operation: &Operation, done: &Done) -> Option<InventoryChange> {
+    let Operation::Engine(operation) = operation else { return None };
+    let id = done.id.as_deref().unwrap_or_default();
+    let host = step.host.clone();
+    let remove = |kind: &str, engine_id: &str, name: &str| {
+        Some(InventoryChange::Remove {
+            host: host.clone(),
+            kind: kind.to_owned(),
+            engine_id: engine_id.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    match operation {
+        EngineOperation::CreateNetwork { name, .. } => {
+            Some(InventoryChange::Add(entry(step, "network", name, id)))
+        }
+        EngineOperation::CreateContainer { name, .. } => {
+            Some(InventoryChange::Add(entry(step, "container", name, id)))
+        }
+        EngineOperation::RemoveNetwork { id, name } => remove("network", id, name),
+        EngineOperation::RemoveContainer { container: Target::Id(id) } => {
+            remove("container", id, &step.subject.name)
+        }
+        EngineOperation::RemoveContainer { container: Target::Name(name) } => remove("container", "", name),
+        EngineOperation::RenameContainer { container: Target::Id(from) | Target::Name(from), name } => {
+            Some(InventoryChange::Renamed { host, from: from.clone(), to: name.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// What the inventory has to know when an operation has certainly changed nothing.
+pub fn withdrawal(step: &Step, operation: &Operation) -> Option<InventoryChange> {
+    match intent(step, operation)? {
+        // A checkout that was refused may be an older one of ours.
+        InventoryChange::Add(entry) if entry.kind != "checkout" => {
+            Some(InventoryChange::Withdraw { host: entry.host, kind: entry.kind, name: entry.name })
+        }
+        _ => None,
+    }
+}
+
+fn entry(step: &Step, kind: &str, name: &str, engine_id: &str) -> InventoryEntry {
+    InventoryEntry {
+        resource: step.resource.clone(),
+        host: step.host.clone(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        engine_id: engine_id.to_owned(),
+        protect: false,
+    }
+}
