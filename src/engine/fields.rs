@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use container::{asked, container_observed, container_wanted, share_container};
+pub use container::{asked, container_observed, container_wanted, limits_asked, share_container};
 pub use image::{image_fields, overlay};
 pub use mounts::is_anonymous_volume;
 pub use resource::{network_observed, network_wanted, volume_observed, volume_wanted};

@@ -13,6 +13,8 @@ pub const OPERATION: &str = "dev.ipai.op-id";
 /// Names of the fields that were asked for although the engine's configuration fills them in when nobody asks
 /// (`logging.options.max-size,ulimits.nofile`); whatever else of those is found was filled in by the engine.
 pub const ASKED: &str = "dev.ipai.asked";
+/// The limits that were asked for, as a JSON object of fields: an engine whose kernel can't keep one drops it.
+pub const LIMITS: &str = "dev.ipai.limits";
 /// All of ours begin so.
 pub const PREFIX: &str = "dev.ipai.";
 

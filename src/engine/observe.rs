@@ -131,7 +131,7 @@ pub enum HealthStatus {
 pub struct AttachmentFacts {
     /// The network's id; empty while the container never ran.
     pub network_id: String,
-    /// Aliases without the container's own short id, sorted.
+    /// Aliases without the container's own short id and host name, sorted.
     pub aliases: Vec<String>,
     /// The fixed IPv4 address that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use bollard::models::{
     VolumeCreateRequest,
 };
 
-use super::fields::{asked, network_wanted};
+use super::fields::{asked, limits_asked, network_wanted};
 use super::hash::{network_hash, volume_hash};
 use super::labels;
 use super::spec::{AttachmentSpec, DependencyCondition, NetworkSpec, ProjectSpec, ServiceSpec, VolumeSpec};
@@ -74,6 +74,9 @@ pub fn tool_labels(
     if let Some(names) = asked(service) {
         set(labels::ASKED, names);
     }
+    if let Some(limits) = limits_asked(service) {
+        set(labels::LIMITS, limits);
+    }
     set(labels::OPERATION, identity.operation_id.to_owned());
     all
 }
@@ -111,7 +114,8 @@ pub fn endpoint(
     endpoint
 }
 
-/// The aliases of one container of a service in a network as `AttachmentFacts` has them: sorted, each once.
+/// The aliases of one container of a service in a network as `AttachmentFacts` has them: sorted, each once, without
+/// its host name, which the engine makes an alias anyway.
 pub fn aliases_wanted(
     project: &ProjectSpec,
     service: &ServiceSpec,
@@ -119,6 +123,7 @@ pub fn aliases_wanted(
     attachment: &AttachmentSpec,
 ) -> Vec<String> {
     let mut aliases = endpoint(project, service, number, attachment).aliases.unwrap_or_default();
+    aliases.retain(|alias| Some(alias) != service.container.hostname.as_ref());
     aliases.sort_unstable();
     aliases.dedup();
     aliases

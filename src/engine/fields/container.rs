@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 
 use bollard::models::{ContainerConfig, ContainerCreateBody, ContainerInspectResponse, HostConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Fields;
-use super::host::{add_host, is_engine_filled};
+use super::host::{add_host, can_be_dropped, is_engine_filled, normal_link};
 use super::mounts::{Mounted, mounted};
 use super::text::normal_port;
 use crate::engine::labels;
 use crate::engine::spec::{ServiceSpec, ShareKind, ShareSpec};
+use crate::model::hash::canonical_json;
 use crate::model::reference::normal_reference;
 
 /// How many digits of a container's id the engine uses as its host name.
@@ -41,6 +42,12 @@ pub fn container_observed(inspect: &ContainerInspectResponse) -> Fields {
     let (mut fields, mut mounted) = common(config, inspect.host_config.as_ref());
     mounted.declare(config.volumes.iter().flatten());
     fields.text("image", config.image.as_deref().map(normal_reference).as_deref());
+    // In a network of one's own, the engine keeps links with the attachment.
+    let networks = inspect.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let endpoint_links =
+        networks.into_iter().flatten().flat_map(|(_, endpoint)| endpoint.links.iter().flatten());
+    let links = endpoint_links.map(|link| normal_link(link)).chain(fields.get_list("links"));
+    fields.set("links", links.collect::<Vec<_>>());
     finish(&mut fields, mounted);
     drop_engine_filled(&mut fields, inspect, config);
     fields.0.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
@@ -53,6 +60,13 @@ pub fn asked(service: &ServiceSpec) -> Option<String> {
     let names: Vec<&str> =
         fields.0.keys().map(String::as_str).filter(|name| is_engine_filled(name)).collect();
     (!names.is_empty()).then(|| names.join(","))
+}
+
+/// The value of the label that says which limits a service asks for; `None` when it asks for none.
+pub fn limits_asked(service: &ServiceSpec) -> Option<String> {
+    let mut fields = container_wanted(service);
+    fields.0.retain(|name, _| can_be_dropped(name));
+    (!fields.0.is_empty()).then(|| canonical_json(&json!(fields)))
 }
 
 /// Gives the containers whose namespaces or volumes this one shares the names that a service would use:
@@ -196,12 +210,30 @@ fn drop_engine_filled(fields: &mut Fields, inspect: &ContainerInspectResponse, c
         let asked: BTreeSet<&str> =
             label(labels::ASKED).into_iter().flat_map(|names| names.split(',')).collect();
         fields.0.retain(|name, _| !is_engine_filled(name) || asked.contains(name.as_str()));
+        restore_dropped(fields, label(labels::LIMITS).map(String::as_str));
         return;
+    }
+    if fields.get_text("memswap_limit") == Some("unlimited") {
+        fields.0.remove("memswap_limit");
     }
     fields.0.remove("cgroup");
     let short_id = inspect.id.as_deref().and_then(|id| id.get(..SHORT_ID_LENGTH));
     let shares_names = matches!(fields.get_text("network_mode"), Some(mode) if mode == "host" || mode.starts_with("container:"));
     if shares_names || fields.get_text("hostname") == short_id {
         fields.0.remove("hostname");
+    }
+}
+
+/// Puts back the limits that were asked for and that the engine dropped: asking again would change nothing.
+fn restore_dropped(fields: &mut Fields, label: Option<&str>) {
+    let asked: Fields = label.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    // Without swap accounting the engine writes "without limit" whatever was asked.
+    if fields.get_text("memswap_limit") == Some("unlimited") {
+        fields.0.remove("memswap_limit");
+    }
+    for (name, value) in asked.0 {
+        if can_be_dropped(&name) {
+            fields.0.entry(name).or_insert(value);
+        }
     }
 }

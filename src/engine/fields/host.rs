@@ -14,6 +14,34 @@ use crate::model::time::render_bytes;
 pub(super) const ENGINE_FILLED: &[&str] =
     &["cgroup", "hostname", "ipc", "logging.driver", "logging.options.", "runtime", "shm_size", "ulimits."];
 
+/// Limits that an engine drops, with no more than a warning, when its kernel can't keep them.
+const DROPPED_LIMITS: &[&str] = &[
+    "blkio_config.device_read_bps",
+    "blkio_config.device_read_iops",
+    "blkio_config.device_write_bps",
+    "blkio_config.device_write_iops",
+    "blkio_config.weight",
+    "blkio_config.weight_device",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "oom_kill_disable",
+    "pids_limit",
+];
+
+/// Whether an engine may drop a limit that its kernel can't keep.
+pub(super) fn can_be_dropped(name: &str) -> bool {
+    DROPPED_LIMITS.contains(&name)
+}
+
 /// What an engine without configuration of its own fills in; asking for these is asking for nothing.
 const WELL_KNOWN: &[(&str, &str)] =
     &[("ipc", "private"), ("logging.driver", "json-file"), ("runtime", "runc"), ("shm_size", "64MiB")];
@@ -60,9 +88,8 @@ fn add_limits(fields: &mut Fields, host: &HostConfig) {
     let memory = host.memory.unwrap_or_default();
     fields.bytes("mem_limit", host.memory.filter(|limit| *limit > 0));
     fields.bytes("mem_reservation", host.memory_reservation);
-    // Without a wish the engine allows as much swap as memory; and -1 is what it writes when the kernel can't limit it.
-    let swap = host.memory_swap.filter(|swap| *swap != 2 * memory && (memory > 0 || *swap != -1));
-    fields.bytes("memswap_limit", swap);
+    // Without a wish the engine allows as much swap as memory.
+    fields.bytes("memswap_limit", host.memory_swap.filter(|swap| *swap != 2 * memory));
     if let Some(swappiness) = host.memory_swappiness.filter(|value| *value >= 0) {
         fields.0.insert("mem_swappiness".to_owned(), swappiness.into());
     }
@@ -79,7 +106,10 @@ fn add_limits(fields: &mut Fields, host: &HostConfig) {
     fields.number("cpu_percent", host.cpu_percent);
     fields.text("cpuset", host.cpuset_cpus.as_deref());
     fields.text("cpuset_mems", host.cpuset_mems.as_deref());
-    fields.number("pids_limit", host.pids_limit.filter(|limit| *limit > 0));
+    match host.pids_limit {
+        Some(limit) if limit < 0 => fields.text("pids_limit", Some("unlimited")),
+        limit => fields.number("pids_limit", limit),
+    }
     fields.flag("oom_kill_disable", host.oom_kill_disable);
     fields.number("oom_score_adj", host.oom_score_adj);
     for limit in host.ulimits.iter().flatten() {
@@ -185,7 +215,7 @@ fn restart(policy: Option<&RestartPolicy>) -> Option<String> {
 }
 
 /// A link as `container:alias`; the engine answers `/container:/self/alias`.
-fn normal_link(link: &str) -> String {
+pub(super) fn normal_link(link: &str) -> String {
     let (container, alias) = link.split_once(':').unwrap_or((link, link));
     let alias = alias.rsplit('/').next().unwrap_or(alias);
     format!("{}:{alias}", container.trim_start_matches('/'))

@@ -55,6 +55,12 @@ pub(super) fn container(
             facts.image_id = inspected.image.clone().unwrap_or(facts.image_id);
             let settings = inspected.network_settings.as_ref();
             facts.networks = attachments(settings.and_then(|settings| settings.networks.as_ref()), &facts.id);
+            // The engine makes the host name an alias once the container has started.
+            if let Some(host_name) = config.and_then(|config| config.hostname.as_deref()) {
+                for attachment in facts.networks.values_mut() {
+                    attachment.aliases.retain(|alias| alias != host_name);
+                }
+            }
             facts.mounts = mounts(inspected.mounts.as_deref());
             facts.name = match inspected.name.as_deref() {
                 Some(name) => name.trim_start_matches('/').to_owned(),

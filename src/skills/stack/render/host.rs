@@ -17,8 +17,8 @@ use crate::engine::spec::{ShareKind, ShareSpec};
 pub(super) fn host_config(project: &Canonical, node: &Node, shares: &mut Vec<ShareSpec>) -> HostConfig {
     let mut host = HostConfig {
         annotations: node.map("annotations"),
-        cap_add: node.list("cap_add"),
-        cap_drop: node.list("cap_drop"),
+        cap_add: capabilities(node, "cap_add"),
+        cap_drop: capabilities(node, "cap_drop"),
         cgroupns_mode: cgroup(node),
         network_mode: shared(node, "network_mode", ShareKind::Network, shares),
         ipc_mode: shared(node, "ipc", ShareKind::Ipc, shares),
@@ -63,6 +63,21 @@ fn shared(node: &Node, field: &str, kind: ShareKind, shares: &mut Vec<ShareSpec>
         }
         None => Some(mode),
     }
+}
+
+/// Capabilities as Docker's own client sends them: sorted, in full; `ALL` makes the others needless.
+fn capabilities(node: &Node, field: &str) -> Option<Vec<String>> {
+    let full = |name: String| match name.to_ascii_uppercase() {
+        name if name == "ALL" || name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    let mut names: Vec<String> = node.list(field)?.into_iter().map(full).collect();
+    if names.iter().any(|name| name == "ALL") {
+        names = vec!["ALL".to_owned()];
+    }
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
 }
 
 fn limits(node: &Node, host: &mut HostConfig) {

@@ -63,6 +63,9 @@ fn endpoint(service: &Node, attachment: &Node) -> EndpointSettings {
             ipv6_address: attachment.text("ipv6_address"),
             link_local_ips: attachment.list("link_local_ips"),
         }),
+        // Said a second time where an engine shows what it chose, because Compose says it there too.
+        ip_address: attachment.text("ipv4_address"),
+        ipv6_gateway: attachment.text("ipv6_address"),
         aliases: Some(aliases),
         mac_address: attachment.text("mac_address"),
         driver_opts: options,

@@ -207,18 +207,8 @@ fn exposed_ports(node: &Node) -> Vec<String> {
         let protocol = port.get("protocol").and_then(Value::as_str).unwrap_or("tcp");
         ports.extend(port.get("target").map(|target| format!("{}/{protocol}", super::value::plain(target))));
     }
-    for exposed in node.list("expose").unwrap_or_default() {
-        let (numbers, protocol) = exposed.split_once('/').unwrap_or((exposed.as_str(), "tcp"));
-        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
-        match (first.parse::<u16>(), last.parse::<u16>()) {
-            (Ok(first), Ok(last)) if first <= last => {
-                ports.extend((first..=last).map(|port| format!("{port}/{protocol}")));
-            }
-            _ => {
-                node.problems.invalid(&node.at("expose"), format!("`{exposed}` is no port or range of ports"))
-            }
-        }
-    }
+    // As they are written, ranges too: so does Compose, and so does the engine answer.
+    ports.extend(node.list("expose").unwrap_or_default());
     ports.sort_unstable();
     ports.dedup();
     ports
