@@ -207,6 +207,7 @@ fn by_name(steps: &[Value]) -> BTreeMap<String, Value> {
         if let Some(map) = step.as_object_mut() {
             map.shift_remove("id");
             map.shift_remove("needs");
+            map.shift_remove("after");
         }
         named.insert(name, step);
     }

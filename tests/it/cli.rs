@@ -1,5 +1,7 @@
 //! The real program: exit codes, what it says to wrong input, and that its pages are up to date.
 
+mod stored;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -69,6 +71,17 @@ impl From<Output> for Ran {
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// Checks JSON that the program printed against what `docs/schemas` promises.
+pub fn assert_schema(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{name}.schema.json"));
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let value = serde_json::from_str(text).unwrap_or_else(|err| panic!("{name}: {err}: {text}"));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{name}: {errors:#?}");
 }
 
 const COMMANDS: &[&str] = &[
@@ -196,6 +209,113 @@ fn manual_pages_and_completions_are_written() {
         let ran = program.run(["completions", shell]);
         assert!(ran.code == 0 && ran.out.contains("reconcile"), "{shell}");
     }
+}
+
+#[test]
+fn the_starter_validates_and_problems_are_found_with_their_place() {
+    let (program, state) = Program::starter();
+    let validate = |arguments: &[&str]| {
+        let ran = program.command().current_dir(&state).arg("validate").args(arguments).output().unwrap();
+        Ran::from(ran)
+    };
+    let ran = validate(&["-o", "json"]);
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    assert_schema("validation", &ran.out);
+    let file = state.join("desired-state/hello.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("  host: local", "  hots: local");
+    std::fs::write(&file, text).unwrap();
+    let ran = validate(&[]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("desired-state/hello.yaml:") && ran.out.contains("`hots`"), "{}", ran.out);
+    let ran = validate(&["-o", "json"]);
+    assert_eq!(ran.code, 1);
+    assert_schema("validation", &ran.out);
+    let ran = validate(&["desired-state/hello.yaml"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    // What is committed is still fine, and `diff` reads that.
+    assert_eq!(validate(&["--revision", "main"]).code, 0);
+    let ran = validate(&["desired-state", "--revision", "main"]);
+    assert_eq!(ran.code, 2);
+    let ran = validate(&["-o", "markdown"]);
+    assert!(ran.code == 2 && ran.err.contains("no Markdown form"), "{}", ran.err);
+    let ran = program.command().current_dir(&state).args(["diff", "--working-tree"]).output().unwrap();
+    let ran = Ran::from(ran);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("is not valid") && ran.err.contains("`hots`"), "{}", ran.err);
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_explained() {
+    let program = Program::new();
+    std::fs::write(program.work().join("file"), "x").unwrap();
+    let unreachable = ["--repo", "https://127.0.0.1:1/x.git", "diff"];
+    for (arguments, says) in [
+        (vec!["diff"], "is not a git repository"),
+        (vec!["--repo", "absent", "diff"], "failed to read `absent`"),
+        (vec!["validate", "absent"], "failed to read `absent`"),
+        (unreachable.to_vec(), "can't be reached"),
+        (vec!["--repo", "ext::sh -c id", "diff"], "ext::sh"),
+        (vec!["--path", "../..", "diff"], "leaves the repository"),
+    ] {
+        let ran = program.run(&arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
+    }
+    let (program, state) = Program::starter();
+    let state = state.to_str().unwrap();
+    for (arguments, says) in [
+        (vec!["--revision", "mian"], "Did you mean `main`?"),
+        (vec!["--path", "desired-stat"], "desired-state"),
+        (vec!["Stack/helo"], "Did you mean `Stack/hello`?"),
+    ] {
+        let ran = program.run(["diff", "--repo", state].iter().copied().chain(arguments.iter().copied()));
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
+    }
+    let ran = program.run(["diff", "--repo", state, "--revision", "mian", "--detailed-exitcode"]);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn a_preview_writes_nothing_and_prints_the_same_bytes_twice() {
+    let (program, state) = Program::starter();
+    let state = state.to_str().unwrap();
+    for format in ["text", "json", "yaml", "markdown"] {
+        let run = || program.run(["diff", "--repo", state, "-o", format]);
+        let (first, second) = (run(), run());
+        assert!([0, 1, 2].contains(&first.code), "{}", first.err);
+        assert_eq!(first.out, second.out);
+        if format == "json" {
+            assert_schema("plan", &first.out);
+        }
+    }
+    let entries = std::fs::read_dir(program.home.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, [".gitconfig", "work"], "nothing but what the test made");
+}
+
+#[test]
+fn doctor_says_how_to_mend_what_is_missing() {
+    let (program, state) = Program::starter();
+    let state = state.to_str().unwrap();
+    let ran = program.run(["doctor", "--repo", state, "-o", "json"]);
+    assert_schema("doctor", &ran.out);
+    let ran = program.run(["doctor", "--repo", "absent"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("FAIL  state repository") && ran.out.contains("→"), "{}", ran.out);
+}
+
+#[test]
+fn schemas_are_printed_and_written() {
+    let program = Program::new();
+    let ran = program.run(["schema", "--format", "jsonschema", "--kind", "stacks"]);
+    assert_eq!(ran.code, 0);
+    let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(schema["title"], "Stack");
+    let ran = program.run(["schema", "--out", "crds"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(std::fs::read_dir(program.work().join("crds")).unwrap().count(), 6);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: every further one would link the whole tree again.
 
 mod cli;
+mod compose;
 mod desired;
 mod engine;
 mod house;

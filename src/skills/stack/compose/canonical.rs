@@ -68,7 +68,7 @@ fn rewrite_service(context: &mut Context, name: &str, service: &mut Node) {
     if let Some(test) = tree::get_mut(service, "healthcheck").and_then(|node| tree::get_mut(node, "test")) {
         health_test(test);
     }
-    keyed(service, "depends_on", |place| {
+    keyed(context, name, service, "depends_on", |place| {
         let condition = Node::string("service_started", place.clone());
         let entries = vec![
             tree::entry("condition", condition),
@@ -76,7 +76,7 @@ fn rewrite_service(context: &mut Context, name: &str, service: &mut Node) {
         ];
         tree::map(entries, place)
     });
-    keyed(service, "networks", tree::null);
+    keyed(context, name, service, "networks", tree::null);
     gpus(service);
     devices(context, name, service);
     rewrite_ports(context, name, service);
@@ -105,14 +105,28 @@ fn listed(node: &mut Node) {
 }
 
 /// A list of names becomes a map of them.
-fn keyed(service: &mut Node, key: &str, value: impl Fn(Place) -> Node) {
+fn keyed(
+    context: &mut Context,
+    service_name: &str,
+    service: &mut Node,
+    key: &str,
+    value: impl Fn(Place) -> Node,
+) {
     let Some(node) = tree::get_mut(service, key) else { return };
     let NodeValue::Sequence(items) = &node.value else { return };
     let mut entries: Vec<Entry> = Vec::with_capacity(items.len());
     for item in items {
         let name = item.text().unwrap_or("");
-        if !entries.iter().any(|entry| entry.key == name) {
-            entries.push(tree::entry(name, value(item.place.clone())));
+        match entries.iter().find(|entry| entry.key == name) {
+            None => entries.push(tree::entry(name, value(item.place.clone()))),
+            Some(first) => {
+                let message = format!("`services.{service_name}.{key}` holds `{name}` twice");
+                let problem = item.place.error("repeated-item", message);
+                let first = first.key_place.location();
+                context.report(
+                    problem.with_related(first, "first written here").with_hint("Keep one of the two."),
+                );
+            }
         }
     }
     node.value = NodeValue::Mapping(entries);
@@ -218,7 +232,7 @@ fn devices(context: &mut Context, name: &str, service: &mut Node) {
                     .error("bad-value", message)
                     .with_hint("Write the long form, with `source` and `target`."),
             );
-            context.broken.insert(name.to_owned());
+            context.mark_broken("services", name);
             continue;
         }
         let target = parts.get(1).copied().filter(|target| !target.is_empty()).unwrap_or(parts[0]);
@@ -246,7 +260,7 @@ fn rewrite_ports(context: &mut Context, name: &str, service: &mut Node) {
             Ok(_) => {
                 let message = format!("`services.{name}.ports` holds more than {} ports", ports::PORTS_MAX);
                 context.report(item.place.error("bad-port", message));
-                context.broken.insert(name.to_owned());
+                context.mark_broken("services", name);
             }
             Err(why) => {
                 let message = format!("`services.{name}.ports[{index}]`: {why}");
@@ -255,7 +269,7 @@ fn rewrite_ports(context: &mut Context, name: &str, service: &mut Node) {
                         .error("bad-port", message)
                         .with_hint("Write `[address:][host:]container[/protocol]`."),
                 );
-                context.broken.insert(name.to_owned());
+                context.mark_broken("services", name);
             }
         }
     }
@@ -293,7 +307,7 @@ fn rewrite_mounts(context: &mut Context, name: &str, service: &mut Node) {
                         .error("bad-mount", message)
                         .with_hint("Write `[source:]target[:options]`, or the long form."),
                 );
-                context.broken.insert(name.to_owned());
+                context.mark_broken("services", name);
             }
         }
     }

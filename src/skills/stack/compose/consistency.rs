@@ -3,111 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::document::{Node, NodeValue, Place};
+use crate::model::document::{Node, Place};
 use crate::model::problem::nearest;
 
 use super::context::Context;
-use super::schema::{Kind, Record};
-use super::{ports, schema, select, shape, tree};
-
-/// Checks what only the merged model can tell: missing fields and values, repeated items.
-pub(super) fn check_complete(context: &mut Context, model: &Node) {
-    for entry in model.entries().unwrap_or_default() {
-        let Some(field) = schema::FILE.fields.iter().find(|field| field.name == entry.key) else { continue };
-        if entry.key == "services" {
-            for service in entry.value.entries().unwrap_or_default() {
-                if !context.broken.contains(&service.key) {
-                    complete(
-                        context,
-                        &service.value,
-                        &schema::SERVICE_KIND,
-                        &format!("services.{}", service.key),
-                    );
-                }
-            }
-        }
-        if entry.key != "services" || entry.value.is_null() {
-            complete(context, &entry.value, &field.kind, &entry.key);
-        }
-    }
-}
-
-fn complete(context: &mut Context, node: &Node, kind: &Kind, path: &str) {
-    if node.is_null() {
-        if !matches!(kind, Kind::Nullable(_) | Kind::Words | Kind::Any) {
-            let problem = node.place.error("no-value", format!("`{path}` has no value"));
-            context.report(problem.with_hint("Give it one, or remove the field."));
-        }
-        return;
-    }
-    match kind {
-        Kind::Nullable(inner) => complete(context, node, inner, path),
-        Kind::Either(kinds) => {
-            let long = kinds.iter().find(|kind| match (&node.value, kind) {
-                (NodeValue::Mapping(_), Kind::Fields(_) | Kind::Named(_)) => true,
-                (NodeValue::Sequence(_), Kind::List(_)) => true,
-                _ => false,
-            });
-            if let Some(kind) = long {
-                complete(context, node, kind, path);
-            }
-        }
-        Kind::Fields(record) => complete_record(context, node, record, path),
-        Kind::Named(inner) | Kind::Map(inner) => {
-            for entry in node.entries().unwrap_or_default() {
-                complete(context, &entry.value, inner, &format!("{path}.{}", entry.key));
-            }
-        }
-        Kind::List(inner) => {
-            for (index, item) in node.items().unwrap_or_default().iter().enumerate() {
-                complete(context, item, inner, &format!("{path}[{index}]"));
-            }
-        }
-        Kind::Texts | Kind::Scalars => repeated(context, node, path),
-        _ => {}
-    }
-}
-
-fn complete_record(context: &mut Context, node: &Node, record: &Record, path: &str) {
-    for name in record.required {
-        if node.get(name).is_none() {
-            let problem = node.place.error("missing-field", format!("`{path}` has no `{name}`"));
-            context.report(problem.with_hint(format!("Add `{name}`.")));
-        }
-    }
-    for entry in node.entries().unwrap_or_default() {
-        if let Some(field) = record.fields.iter().find(|field| field.name == entry.key) {
-            complete(context, &entry.value, &field.kind, &format!("{path}.{}", entry.key));
-        }
-    }
-}
-
-fn repeated(context: &mut Context, node: &Node, path: &str) {
-    if ["command", "entrypoint", "test", "constraints", "cache_from"].iter().any(|name| path.ends_with(name))
-    {
-        return;
-    }
-    let mut seen: BTreeMap<String, &Place> = BTreeMap::new();
-    for item in node.items().unwrap_or_default() {
-        let Some(text) = tree::value_text(item) else { continue };
-        if let Some(first) = seen.get(&text) {
-            let problem = item.place.error("repeated-item", format!("`{path}` holds `{text}` twice"));
-            context.report(
-                problem
-                    .with_related(first.location(), "first written here")
-                    .with_hint("Keep one of the two."),
-            );
-        } else {
-            seen.insert(text, &item.place);
-        }
-    }
-}
+use super::{ports, select, tree, value, whole};
 
 /// Checks that enabled services refer to what is there and don't contradict themselves.
 pub(super) fn check_services(context: &mut Context, model: &Node, enabled: &BTreeSet<String>) {
     let Some(services) = model.get("services") else { return };
     for entry in services.entries().unwrap_or_default() {
-        if enabled.contains(&entry.key) && !context.broken.contains(&entry.key) {
+        if enabled.contains(&entry.key) && entry.value.entries().is_some() {
             let service = Service { name: &entry.key, place: &entry.key_place, node: &entry.value };
             service.references(context, model, services, enabled);
             service.values(context);
@@ -116,10 +22,11 @@ pub(super) fn check_services(context: &mut Context, model: &Node, enabled: &BTre
             service.mounts(context);
         }
     }
-    cycles(context, services, enabled);
-    container_names(context, services, enabled);
-    resources(context, model);
+    whole::check(context, model, services, enabled);
 }
+
+/// Reads the amount that a limit's scalar means.
+type Reading = fn(&Node) -> Option<f64>;
 
 struct Service<'a> {
     name: &'a str,
@@ -130,7 +37,8 @@ struct Service<'a> {
 impl Service<'_> {
     fn references(&self, context: &mut Context, model: &Node, services: &Node, enabled: &BTreeSet<String>) {
         let name = self.name;
-        if self.node.get("image").is_none() && self.node.get("build").is_none() {
+        let whole = !context.is_broken("services", name);
+        if whole && self.node.get("image").is_none() && self.node.get("build").is_none() {
             let problem =
                 self.place.error("no-image", format!("service `{name}` has neither `image` nor `build`"));
             context.report(problem.with_hint("Give it an `image`."));
@@ -157,7 +65,7 @@ impl Service<'_> {
             }
         }
         for entry in self.node.get("depends_on").and_then(Node::entries).unwrap_or_default() {
-            let required = entry.value.get("required").and_then(shape::truth).unwrap_or(true);
+            let required = entry.value.get("required").and_then(value::truth).unwrap_or(true);
             if services.get(&entry.key).is_none() {
                 self.undefined(context, services, "service", &entry.key, &entry.key_place);
             } else if required && !enabled.contains(&entry.key) {
@@ -206,6 +114,13 @@ impl Service<'_> {
             let hint = "Begin the list with `CMD`, `CMD-SHELL` or `NONE`, or write the command as text.";
             context.report(first.place.error("bad-value", message).with_hint(hint));
         }
+        if let Some(inline) = self.node.get("build").and_then(|build| build.get("dockerfile_inline"))
+            && self.node.get("build").is_some_and(|build| build.get("dockerfile").is_some())
+        {
+            let message = format!("`services.{name}.build` has `dockerfile` and `dockerfile_inline`");
+            context.report(inline.place.error("conflict", message).with_hint("Keep one of the two."));
+        }
+        self.devices(context);
         self.word(
             context,
             "restart",
@@ -239,10 +154,26 @@ impl Service<'_> {
             let hint = "It begins with a letter or digit and goes on with letters, digits, `_`, `.` and `-`.";
             context.report(container.place.error("bad-name", message).with_hint(hint));
         }
-        for (index, port) in
-            self.node.get("ports").and_then(Node::items).unwrap_or_default().iter().enumerate()
-        {
-            self.port(context, index, port);
+        for port in self.node.get("ports").and_then(Node::items).unwrap_or_default() {
+            self.port(context, port);
+        }
+    }
+
+    /// Requests for devices name them or count them.
+    fn devices(&self, context: &mut Context) {
+        let reserved = ["resources", "reservations", "devices"];
+        let reserved = self
+            .node
+            .get("deploy")
+            .and_then(|node| reserved.iter().try_fold(node, |node, key| node.get(key)));
+        for devices in [self.node.get("gpus"), reserved].into_iter().flatten() {
+            for item in devices.items().unwrap_or_default() {
+                if let (Some(count), Some(_)) = (item.get("count"), item.get("device_ids")) {
+                    let message =
+                        format!("service `{}`: a device request has `count` and `device_ids`", self.name);
+                    context.report(count.place.error("conflict", message).with_hint("Keep one of the two."));
+                }
+            }
         }
     }
 
@@ -255,16 +186,16 @@ impl Service<'_> {
         }
     }
 
-    fn port(&self, context: &mut Context, index: usize, port: &Node) {
-        let path = format!("services.{}.ports[{index}]", self.name);
-        match port.get("target").and_then(shape::integer) {
+    fn port(&self, context: &mut Context, port: &Node) {
+        let path = format!("services.{}.ports", self.name);
+        match port.get("target").and_then(value::integer) {
             Some(1..=65535) => {}
             Some(target) => {
                 let message = format!("`{path}`: `{target}` is no port");
                 context.report(port.place.error("bad-port", message));
             }
             None => {
-                let message = format!("`{path}` has no `target`");
+                let message = format!("an item of `{path}` has no `target`");
                 context.report(
                     port.place.error("missing-field", message).with_hint("Give the container's port."),
                 );
@@ -295,16 +226,16 @@ impl Service<'_> {
     fn scale(&self, context: &mut Context) {
         let scale = self.node.get("scale");
         let replicas = self.node.get("deploy").and_then(|deploy| deploy.get("replicas"));
-        let count = |node: Option<&Node>| node.and_then(shape::integer);
+        let count = |node: Option<&Node>| node.and_then(value::integer);
         for node in [scale, replicas].into_iter().flatten() {
-            if shape::integer(node).is_some_and(|count| !(0..=i64::from(i32::MAX)).contains(&count)) {
+            if value::integer(node).is_some_and(|count| !(0..=i64::from(i32::MAX)).contains(&count)) {
                 let message =
                     format!("service `{}` can't have {} containers", self.name, node.text().unwrap_or(""));
                 context.report(node.place.error("bad-value", message));
             }
         }
         if let (Some(scale), Some(replicas)) = (scale, replicas)
-            && shape::integer(scale) != shape::integer(replicas)
+            && value::integer(scale) != value::integer(replicas)
         {
             let message = format!("service `{}`: `scale` and `deploy.replicas` differ", self.name);
             let problem = scale
@@ -325,13 +256,13 @@ impl Service<'_> {
         let resources = self.node.get("deploy").and_then(|deploy| deploy.get("resources"));
         let limits = resources.and_then(|resources| resources.get("limits"));
         let reservations = resources.and_then(|resources| resources.get("reservations"));
-        let cases: [(&str, Option<&Node>, &str, fn(&Node) -> Option<f64>); 4] = [
-            ("cpus", limits, "cpus", |node| shape::float(node).map(f64::from)),
-            ("mem_limit", limits, "memory", |node| shape::byte_size(node).map(|size| size as f64)),
+        let cases: [(&str, Option<&Node>, &str, Reading); 4] = [
+            ("cpus", limits, "cpus", |node| value::float(node).map(f64::from)),
+            ("mem_limit", limits, "memory", |node| value::byte_size(node).map(|size| size as f64)),
             ("mem_reservation", reservations, "memory", |node| {
-                shape::byte_size(node).map(|size| size as f64)
+                value::byte_size(node).map(|size| size as f64)
             }),
-            ("pids_limit", limits, "pids", |node| shape::integer(node).map(|count| count as f64)),
+            ("pids_limit", limits, "pids", |node| value::integer(node).map(|count| count as f64)),
         ];
         for (key, other, other_key, read) in cases {
             let (Some(node), Some(other)) = (self.node.get(key), other) else { continue };
@@ -392,7 +323,14 @@ impl Service<'_> {
         } else if !tree::text_of(mount, "target").is_some_and(|target| target.starts_with('/')) {
             let target = mount.get("target").unwrap_or(mount);
             let message = format!("`{}` is no absolute path in the container", target.text().unwrap_or(""));
-            context.report(target.place.error("bad-mount", message).with_hint("Begin it with `/`."));
+            let drive = target.text().is_some_and(|text| text.chars().nth(1) == Some(':'));
+            let hint = match drive {
+                true => {
+                    "A single letter before `:` is read as a Windows drive; write the long form, or a longer name."
+                }
+                false => "Begin it with `/`.",
+            };
+            context.report(target.place.error("bad-mount", message).with_hint(hint));
         }
     }
 }
@@ -402,99 +340,4 @@ fn container_name(text: &str) -> bool {
     bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && text.len() > 1
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-}
-
-/// Reports each ring of services that wait for each other, once.
-fn cycles(context: &mut Context, services: &Node, enabled: &BTreeSet<String>) {
-    let edges: BTreeMap<&str, Vec<&crate::model::document::Entry>> = services
-        .entries()
-        .unwrap_or_default()
-        .iter()
-        .filter(|entry| enabled.contains(&entry.key))
-        .map(|entry| {
-            let dependencies = entry.value.get("depends_on").and_then(Node::entries).unwrap_or_default();
-            (entry.key.as_str(), dependencies.iter().collect())
-        })
-        .collect();
-    // 0: not seen, 1: on the way, 2: done. Without recursion, because a chain can be as long as the file.
-    let mut state: BTreeMap<&str, u8> = BTreeMap::new();
-    for start in edges.keys() {
-        let mut way: Vec<(&str, usize)> = vec![(start, 0)];
-        if state.get(start).copied().unwrap_or(0) != 0 {
-            continue;
-        }
-        state.insert(start, 1);
-        while let Some((name, next)) = way.pop() {
-            let Some(entry) = edges.get(name).and_then(|entries| entries.get(next)) else {
-                state.insert(name, 2);
-                continue;
-            };
-            way.push((name, next + 1));
-            let wanted = entry.key.as_str();
-            match state.get(wanted).copied().unwrap_or(0) {
-                0 if edges.contains_key(wanted) => {
-                    state.insert(wanted, 1);
-                    way.push((wanted, 0));
-                }
-                1 => {
-                    let from = way.iter().position(|(name, _)| *name == wanted).unwrap_or(0);
-                    let ring: Vec<&str> = way[from..].iter().map(|(name, _)| *name).collect();
-                    let message = format!("services wait for each other: {} → {wanted}", ring.join(" → "));
-                    let hint = "Remove one of the dependencies (`depends_on`, `links`, `volumes_from`, shared namespaces).";
-                    context.report(entry.key_place.error("dependency-cycle", message).with_hint(hint));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn container_names(context: &mut Context, services: &Node, enabled: &BTreeSet<String>) {
-    let mut seen: BTreeMap<String, &Place> = BTreeMap::new();
-    for entry in services.entries().unwrap_or_default().iter().filter(|entry| enabled.contains(&entry.key)) {
-        let Some(node) = entry.value.get("container_name") else { continue };
-        let Some(name) = node.text() else { continue };
-        if let Some(first) = seen.get(name) {
-            let message = format!("container name `{name}` is claimed twice");
-            let problem = node.place.error("name-claimed-twice", message);
-            context.report(problem.with_related(first.location(), "first claimed here"));
-        } else {
-            seen.insert(name.to_owned(), &node.place);
-        }
-    }
-}
-
-/// Checks networks, volumes, secrets and configs by themselves.
-fn resources(context: &mut Context, model: &Node) {
-    for entry in model.get("volumes").and_then(Node::entries).unwrap_or_default() {
-        if !entry.value.get("external").and_then(shape::truth).unwrap_or(false) {
-            continue;
-        }
-        for field in entry.value.entries().unwrap_or_default() {
-            if !matches!(field.key.as_str(), "name" | "external") {
-                let message = format!("`volumes.{}` is external and has `{}`", entry.key, field.key);
-                let hint = "Remove it: an external volume is not made here.";
-                context.report(field.key_place.error("conflict", message).with_hint(hint));
-            }
-        }
-    }
-    for (section, keys) in
-        [("secrets", &["file", "environment"][..]), ("configs", &["file", "environment", "content"])]
-    {
-        for entry in model.get(section).and_then(Node::entries).unwrap_or_default() {
-            let given: Vec<&&str> = keys.iter().filter(|key| entry.value.get(key).is_some()).collect();
-            let path = format!("{section}.{}", entry.key);
-            if given.len() > 1 {
-                let message = format!(
-                    "`{path}` has {}",
-                    given.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" and ")
-                );
-                context.report(entry.key_place.error("conflict", message).with_hint("Keep one of them."));
-            } else if given.is_empty() {
-                let message = format!("`{path}` has no content");
-                let hint = format!("Give it one of: {}.", keys.join(", "));
-                context.report(entry.key_place.error("missing-field", message).with_hint(hint));
-            }
-        }
-    }
 }

@@ -9,7 +9,6 @@ use crate::model::problem::{Location, Problem};
 use super::interpolate::{self, ExpandError, Variables};
 use super::load::{ComposeRequest, FileRead};
 use super::paths::{FilePath, PathError};
-use super::tree;
 
 /// Problems of one stack that are kept; more help nobody.
 const PROBLEMS_MAX: usize = 200;
@@ -28,7 +27,7 @@ pub(super) struct Context<'a> {
     pub problems: Vec<Problem>,
     /// Why the content can't be known.
     pub unknown: Option<String>,
-    /// Services with an error of their own, whose consistency is not judged.
+    /// Entries, such as `services.web`, that lost something to an error: what they lack is not judged.
     pub broken: BTreeSet<String>,
     /// Parsed files by path, so that `extends` doesn't read a file once per service.
     parsed: BTreeMap<String, (usize, Vec<Node>)>,
@@ -61,6 +60,21 @@ impl<'a> Context<'a> {
             // An error is never lost behind warnings.
             self.problems.push(problem);
         }
+    }
+
+    /// Notes that an entry of a section lost something to an error.
+    pub(super) fn mark_broken(&mut self, section: &str, name: &str) {
+        self.broken.insert(format!("{section}.{name}"));
+    }
+
+    /// Whether an entry of a section lost something to an error.
+    pub(super) fn is_broken(&self, section: &str, name: &str) -> bool {
+        self.broken.contains(&format!("{section}.{name}"))
+    }
+
+    /// How many errors there are.
+    pub(super) fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.is_error()).count()
     }
 
     /// Whether something makes the files unusable.
@@ -169,22 +183,23 @@ impl<'a> Context<'a> {
     }
 
     /// Fills in the variables of every text in a tree; keys stay as they are.
-    pub(super) fn interpolate(&mut self, node: &mut Node, variables: &Variables) {
+    ///
+    /// What can't be filled in is reported and taken out; false when that is the node itself.
+    pub(super) fn interpolate(&mut self, node: &mut Node, variables: &Variables) -> bool {
         match &mut node.value {
-            NodeValue::Sequence(items) => items.iter_mut().for_each(|item| self.interpolate(item, variables)),
+            NodeValue::Sequence(items) => items.retain_mut(|item| self.interpolate(item, variables)),
             NodeValue::Mapping(entries) => {
-                entries.iter_mut().for_each(|entry| self.interpolate(&mut entry.value, variables));
+                entries.retain_mut(|entry| self.interpolate(&mut entry.value, variables));
             }
             NodeValue::Scalar { text, kind: ScalarKind::String } if text.contains('$') => {
-                if let Some(expanded) = self.expand(text, &node.place, variables) {
-                    *text = expanded;
-                } else {
-                    // The problem is reported; an empty text would only cause another one.
-                    node.value = tree::null(node.place.clone()).value;
+                match self.expand(text, &node.place, variables) {
+                    Some(expanded) => *text = expanded,
+                    None => return false,
                 }
             }
             NodeValue::Scalar { .. } => {}
         }
+        true
     }
 
     fn expand(&mut self, text: &str, place: &Place, variables: &Variables) -> Option<String> {

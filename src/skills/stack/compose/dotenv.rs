@@ -26,10 +26,22 @@ pub(super) struct LineError {
     pub message: String,
 }
 
-/// Reads an env file. `lookup` finds variables that are not in the file; it wins over the file's own.
-pub(super) fn parse(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Variable>, LineError> {
-    let mut reader =
-        Reader { text, offset: 0, variables: Vec::new(), bytes: 0, lookup, index: Default::default() };
+/// Reads an env file. `lookup` finds variables that are not in the file and wins over the file's own;
+/// `earlier` finds what neither has.
+pub(super) fn parse(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    earlier: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Variable>, LineError> {
+    let mut reader = Reader {
+        text,
+        offset: 0,
+        variables: Vec::new(),
+        bytes: 0,
+        lookup,
+        earlier,
+        index: Default::default(),
+    };
     reader.offset = text.len() - text.trim_start_matches('\u{feff}').len();
     while reader.next_statement() {
         reader.statement()?;
@@ -43,6 +55,7 @@ struct Reader<'a> {
     variables: Vec<Variable>,
     bytes: usize,
     lookup: &'a dyn Fn(&str) -> Option<String>,
+    earlier: &'a dyn Fn(&str) -> Option<String>,
     index: std::collections::HashMap<String, usize>,
 }
 
@@ -169,7 +182,10 @@ impl Reader<'_> {
         }
         let lookup = |name: &str| {
             let own = || self.index.get(name).and_then(|index| self.variables[*index].value.clone());
-            (self.lookup)(name).or_else(own).map(|text| Value { text, secret: false })
+            (self.lookup)(name)
+                .or_else(own)
+                .or_else(|| (self.earlier)(name))
+                .map(|text| Value { text, secret: false })
         };
         interpolate::expand(value, &lookup)
             .map(|expansion| expansion.text)
@@ -233,7 +249,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<(String, Option<String>)> {
-        let found = parse(text, &|name| (name == "OUT").then(|| "out".to_owned())).unwrap();
+        let found = parse(text, &|name| (name == "OUT").then(|| "out".to_owned()), &|_| None).unwrap();
         found.into_iter().map(|variable| (variable.name, variable.value)).collect()
     }
 
@@ -265,7 +281,7 @@ mod tests {
         for (text, line) in
             [("A=1\nB b=2\n", 2), ("A=\"x\n", 1), ("!A=1\n", 1), ("\n\nA=${\n", 3), ("A=${B:?x}", 1)]
         {
-            assert_eq!(parse(text, &|_| None).unwrap_err().line, line, "{text:?}");
+            assert_eq!(parse(text, &|_| None, &|_| None).unwrap_err().line, line, "{text:?}");
         }
     }
 
@@ -275,6 +291,6 @@ mod tests {
         for i in 0..40 {
             text += &format!("A{}=$A{i}$A{i}\n", i + 1);
         }
-        assert!(parse(&text, &|_| None).is_err());
+        assert!(parse(&text, &|_| None, &|_| None).is_err());
     }
 }

@@ -56,8 +56,8 @@ pub(super) fn read_optional_variables(
 
 fn add_variables(context: &mut Context, file: &str, bytes: &[u8], outer: &Variables, into: &mut Variables) {
     let found = {
-        let lookup = |name: &str| outer.get(name).or_else(|| into.get(name)).map(|value| value.text.clone());
-        parse(context, file, bytes, &lookup)
+        let text = |value: &Value| value.text.clone();
+        parse(context, file, bytes, &|name| outer.get(name).map(text), &|name| into.get(name).map(text))
     };
     for variable in found {
         // A name that begins with a digit can't be referred to.
@@ -72,6 +72,7 @@ fn parse(
     file: &str,
     bytes: &[u8],
     lookup: &dyn Fn(&str) -> Option<String>,
+    earlier: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<Variable> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -81,7 +82,7 @@ fn parse(
             return Vec::new();
         }
     };
-    match dotenv::parse(text, lookup) {
+    match dotenv::parse(text, lookup, earlier) {
         Ok(variables) => variables,
         Err(err) => {
             // Without the line's text, which may be a secret.
@@ -133,10 +134,9 @@ fn environment_files(context: &mut Context, service: &mut Node, variables: &Vari
     let mut found: BTreeMap<String, (String, Place)> = BTreeMap::new();
     for item in files.value.items().unwrap_or_default() {
         let Some(node) = item.get("path") else {
-            context.report(item.place.error("missing-field", "an item of `env_file` has no `path`"));
             continue;
         };
-        let required = item.get("required").and_then(super::shape::truth).unwrap_or(true);
+        let required = item.get("required").and_then(super::value::truth).unwrap_or(true);
         if let Some(format) =
             item.get("format").filter(|node| !matches!(node.text(), Some("raw" | ".env" | "")))
         {
@@ -148,10 +148,10 @@ fn environment_files(context: &mut Context, service: &mut Node, variables: &Vari
         let Some((name, bytes)) = file_bytes(context, node, required) else { continue };
         let lookup = |name: &str| {
             let set = || own.get(name).cloned().flatten();
-            let earlier = || found.get(name).map(|(text, _)| text.clone());
-            variables.get(name).map(|value| value.text.clone()).or_else(set).or_else(earlier)
+            variables.get(name).map(|value| value.text.clone()).or_else(set)
         };
-        let read = if raw { raw_lines(&bytes) } else { parse(context, &name, &bytes, &lookup) };
+        let earlier = |name: &str| found.get(name).map(|(text, _)| text.clone());
+        let read = if raw { raw_lines(&bytes) } else { parse(context, &name, &bytes, &lookup, &earlier) };
         for variable in read {
             if let Some(value) = variable.value {
                 found.insert(variable.name, (value, node.place.clone()));
@@ -190,7 +190,7 @@ fn label_files(context: &mut Context, service: &mut Node) {
     for node in files.value.items().unwrap_or_default() {
         let Some((name, bytes)) = file_bytes(context, node, true) else { continue };
         let lookup = |name: &str| found.get(name).map(|(text, _)| text.clone());
-        for variable in parse(context, &name, &bytes, &lookup) {
+        for variable in parse(context, &name, &bytes, &lookup, &|_| None) {
             if let Some(value) = variable.value {
                 found.insert(variable.name, (value, node.place.clone()));
             }

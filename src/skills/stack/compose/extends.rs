@@ -37,7 +37,7 @@ pub(super) fn apply(context: &mut Context, document: &mut Node, file: &str, scop
         match resolved {
             Some(resolved) => *service = resolved,
             None => {
-                context.broken.insert(name);
+                context.mark_broken("services", &name);
                 tree::take(service, "extends");
             }
         }
@@ -84,7 +84,8 @@ impl Resolver<'_> {
         let base_name = self.required_service(context, &extends, name)?;
         let base_file = self.base_file(context, file, &extends)?;
         if !self.files.contains_key(&base_file) {
-            let services = self.load(context, &base_file, &extends.place)?;
+            let place = extends.get("file").map_or(&extends.place, |node| &node.place);
+            let services = self.load(context, &base_file, place)?;
             self.files.insert(base_file.clone(), services);
         }
         self.known_service(context, &base_file, &base_name, name, &extends)?;

@@ -70,63 +70,30 @@ pub(super) fn prepare(context: &mut Context, mut document: Node, variables: &Var
         context.report(document.place.error("wrong-type", message));
         return None;
     }
-    for entry in tree::entries_mut(&mut document).into_iter().flatten() {
-        if entry.key.starts_with("x-") {
-            continue;
-        }
-        match (entry.key.as_str(), tree::entries_mut(&mut entry.value)) {
-            ("services", Some(services)) => {
-                for service in services {
-                    let before = errors(context);
-                    context.interpolate(&mut service.value, variables);
-                    if errors(context) > before {
-                        context.broken.insert(service.key.clone());
-                    }
-                }
+    tree::entries_mut(&mut document).into_iter().for_each(|entries| {
+        entries.retain_mut(|entry| {
+            if entry.key.starts_with("x-") {
+                return false;
             }
-            _ => context.interpolate(&mut entry.value, variables),
-        }
-    }
-    check(context, &mut document);
+            match (entry.key.as_str(), tree::entries_mut(&mut entry.value)) {
+                (section, Some(named)) => {
+                    named.retain_mut(|item| {
+                        let before = context.errors();
+                        let keep = context.interpolate(&mut item.value, variables);
+                        if context.errors() > before {
+                            context.mark_broken(section, &item.key);
+                        }
+                        keep
+                    });
+                    true
+                }
+                _ => context.interpolate(&mut entry.value, variables),
+            }
+        })
+    });
+    shape::check(context, &mut document, &schema::ROOT, "");
     canonical::rewrite(context, &mut document);
     Some(document)
-}
-
-fn check(context: &mut Context, document: &mut Node) {
-    // Services are checked one by one, to know whose consistency can't be judged afterwards.
-    let services = tree::get_mut(document, "services").map(|services| {
-        let place = services.place.clone();
-        std::mem::replace(services, tree::null(place))
-    });
-    shape::check(context, document, &schema::ROOT, "");
-    let Some(mut services) = services else { return };
-    let fine = match tree::entries_mut(&mut services) {
-        Some(entries) => {
-            entries.retain_mut(|entry| {
-                let before = errors(context);
-                let path = format!("services.{}", entry.key);
-                let keep = shape::check_name(context, entry, "services")
-                    && shape::check(context, &mut entry.value, &schema::SERVICE_KIND, &path);
-                if errors(context) > before {
-                    context.broken.insert(entry.key.clone());
-                }
-                keep
-            });
-            true
-        }
-        None => {
-            services.is_null() || shape::check(context, &mut services, &schema::SERVICES_KIND, "services")
-        }
-    };
-    if fine {
-        tree::set(document, "services", services);
-    } else {
-        tree::take(document, "services");
-    }
-}
-
-fn errors(context: &Context) -> usize {
-    context.problems.iter().filter(|problem| problem.is_error()).count()
 }
 
 /// The directory of a file in the repository.

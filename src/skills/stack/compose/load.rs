@@ -11,7 +11,7 @@ use crate::skills::stack::spec::ComposeSpec;
 use super::context::{self, Context};
 use super::files::{self, Scope};
 use super::interpolate::{Value, Variables};
-use super::{consistency, environment, normalize, output, paths, select, tree};
+use super::{complete, consistency, environment, normalize, output, paths, select, tree};
 
 /// What `load` reads and how.
 pub struct ComposeRequest<'a> {
@@ -108,7 +108,7 @@ fn read_project(context: &mut Context) -> Option<ComposeProject> {
 
     let scope = Scope { directory: &directory, variables: &variables, included: &[] };
     let mut model = files::load(context, &files, None, &scope)?;
-    consistency::check_complete(context, &model);
+    complete::check(context, &model);
     // Judged before networks are implied, so that `network_mode` beside `networks` is found.
     let profiles = &request.spec.profiles;
     normalize::complete(&mut model, &name);
@@ -231,7 +231,9 @@ fn project_name(context: &mut Context, files: &[String], variables: &Variables) 
         }
     }
     let Some(mut node) = named else { return Some(normal_name(context.request.stack)) };
-    context.interpolate(&mut node, variables);
+    if !context.interpolate(&mut node, variables) {
+        return None;
+    }
     let name = normal_name(node.text().unwrap_or(""));
     if name.is_empty() {
         context.report(

@@ -139,6 +139,10 @@ fn rule(path: &[String]) -> Rule {
         ["command" | "entrypoint"] | ["healthcheck", "test"] => Rule::Replace,
         // A limit is one thing, whichever form it has.
         ["ulimits", _] => Rule::Replace,
+        // A name without a value takes the value away.
+        ["environment" | "labels" | "annotations" | "sysctls", _]
+        | ["build", "args" | "labels", _]
+        | ["deploy", "labels", _] => Rule::Replace,
         ["logging"] => Rule::Logging,
         ["extra_hosts"] | ["build", "extra_hosts"] => Rule::Hosts,
         _ => Rule::Ordinary,

@@ -101,8 +101,8 @@ mod tests {
         );
         assert_eq!((mount.selinux.as_deref(), mount.propagation.as_deref()), (Some("Z"), Some("rshared")));
         assert_eq!(parse("/data").unwrap().source, None);
-        assert_eq!(parse("data:/x:nocopy").unwrap().nocopy, true);
-        for text in ["", ":/a", "a::b", "a:b:c:d", "a:/b:what", "a:"] {
+        assert!(parse("data:/x:nocopy").unwrap().nocopy);
+        for text in ["", ":/a", "ab::c", "ab:cd:ef:gh", "ab:/b:what", "ab:"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

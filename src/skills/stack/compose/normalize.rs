@@ -68,6 +68,13 @@ fn complete_service(service: &mut Node) {
             tree::set_default(deploy, key, |place| tree::map(Vec::new(), place));
         }
     }
+    let arguments = tree::get_mut(service, "build").and_then(|build| tree::get_mut(build, "args"));
+    if let Some(arguments) = arguments.and_then(tree::entries_mut) {
+        arguments.retain(|argument| !argument.value.is_null());
+    }
+    for_each_value(service, "depends_on", |_, dependency| {
+        tree::set_default(dependency, "required", |place| tree::flag(true, place));
+    });
     depends_on(service);
 }
 
@@ -119,7 +126,7 @@ fn name_resource(node: &mut Node, key: &str, project: &str) {
     if node.is_null() {
         *node = tree::map(Vec::new(), node.place.clone());
     }
-    let external = node.get("external").and_then(super::shape::truth).unwrap_or(false);
+    let external = node.get("external").and_then(super::value::truth).unwrap_or(false);
     let name = if external { key.to_owned() } else { format!("{project}_{key}") };
     tree::set_default(node, "name", |place| Node::string(name, place));
 }

@@ -7,8 +7,9 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::model::document::{Node, NodeValue, ScalarKind};
 
-use super::schema::{BLKIO_RATE, Kind, Record};
-use super::{schema, shape, tree, units};
+use super::kind::{Kind, Record};
+use super::schema_service::BLKIO_RATE;
+use super::{schema, tree, units, value};
 
 /// The JSON of a model without `name`, its keys sorted.
 pub(super) fn model(model: &Node) -> Map<String, Value> {
@@ -39,11 +40,12 @@ fn value(node: &Node, kind: &Kind) -> Value {
         Kind::Any | Kind::Nullable(_) => node.to_json(),
         Kind::Either(kinds) => either(node, kinds),
         Kind::Text | Kind::Scalar | Kind::Choice(_) => text(),
-        Kind::Flag | Kind::StrictFlag => shape::truth(node).map_or(Value::Null, Value::Bool),
-        Kind::Integer => shape::integer(node).map_or(Value::Null, Value::from),
-        Kind::Float => shape::float(node).map_or(Value::Null, float),
+        Kind::Flag | Kind::StrictFlag => value::truth(node).map_or(Value::Null, Value::Bool),
+        Kind::Integer => value::integer(node).map_or(Value::Null, Value::from),
+        Kind::Count => value::device_count(node).map_or(Value::Null, Value::from),
+        Kind::Float => value::float(node).map_or(Value::Null, float),
         Kind::Bytes | Kind::BytesText => {
-            shape::byte_size(node).map_or(Value::Null, |size| Value::String(size.to_string()))
+            value::byte_size(node).map_or(Value::Null, |size| Value::String(size.to_string()))
         }
         Kind::Duration => node
             .text()
@@ -68,14 +70,12 @@ fn value(node: &Node, kind: &Kind) -> Value {
 
 /// The kind that the long form has.
 fn either(node: &Node, kinds: &[Kind]) -> Value {
-    let fits = |kind: &&Kind| match (&node.value, kind) {
-        (NodeValue::Mapping(_), Kind::Fields(_) | Kind::Named(_)) => true,
-        (NodeValue::Sequence(_), Kind::List(_) | Kind::Texts) => true,
-        (
-            NodeValue::Scalar { .. },
-            Kind::Text | Kind::Scalar | Kind::Integer | Kind::Flag | Kind::Choice(_),
-        ) => true,
-        _ => false,
+    let fits = |kind: &&Kind| match &node.value {
+        NodeValue::Mapping(_) => matches!(kind, Kind::Fields(_) | Kind::Named(_)),
+        NodeValue::Sequence(_) => matches!(kind, Kind::List(_) | Kind::Texts),
+        NodeValue::Scalar { .. } => {
+            matches!(kind, Kind::Text | Kind::Scalar | Kind::Integer | Kind::Flag | Kind::Choice(_))
+        }
     };
     kinds.iter().find(fits).map_or(Value::Null, |kind| value(node, kind))
 }

@@ -66,7 +66,7 @@ pub(super) fn join_inside(directory: &str, path: &str) -> Result<String, PathErr
     if path.starts_with('~') {
         return Err(PathError::Home);
     }
-    let joined = clean(&format!("{directory}/{path}").trim_start_matches('/').to_owned());
+    let joined = clean(format!("{directory}/{path}").trim_start_matches('/'));
     match joined.as_str() {
         ".." => Err(PathError::Outside),
         joined if joined.starts_with("../") => Err(PathError::Outside),

@@ -62,11 +62,13 @@ fn service_paths(context: &mut Context, name: &str, service: &mut Node, director
             absolute_field(context, build, "context", directory);
         }
     }
-    for item in tree::get_mut(service, "env_file").and_then(tree::items_mut).into_iter().flatten() {
-        absolute_field(context, item, "path", directory);
+    if let Some(items) = tree::get_mut(service, "env_file").and_then(tree::items_mut) {
+        items.retain_mut(|item| {
+            tree::get_mut(item, "path").is_none_or(|path| readable(context, path, directory))
+        });
     }
-    for item in tree::get_mut(service, "label_file").and_then(tree::items_mut).into_iter().flatten() {
-        absolute(context, item, directory);
+    if let Some(items) = tree::get_mut(service, "label_file").and_then(tree::items_mut) {
+        items.retain_mut(|item| readable(context, item, directory));
     }
     for (index, item) in
         tree::get_mut(service, "volumes").and_then(tree::items_mut).into_iter().flatten().enumerate()
@@ -77,7 +79,7 @@ fn service_paths(context: &mut Context, name: &str, service: &mut Node, director
         if tree::text_of(item, "source").is_none() {
             let message = format!("`services.{name}.volumes[{index}]` is a bind without a `source`");
             context.report(item.place.error("missing-field", message));
-            context.broken.insert(name.to_owned());
+            context.mark_broken("services", name);
         }
         absolute_field(context, item, "source", directory);
     }
@@ -92,6 +94,19 @@ fn absolute_field(context: &mut Context, node: &mut Node, key: &str, directory: 
     if let Some(value) = tree::get_mut(node, key) {
         absolute(context, value, directory);
     }
+}
+
+/// A path of a file that is read: a relative one stays in the repository. False when it is reported instead.
+fn readable(context: &mut Context, node: &mut Node, directory: &str) -> bool {
+    let text = node.text().unwrap_or("").to_owned();
+    if !text.starts_with(['/', '~'])
+        && let Err(err) = path_rules::join_inside(directory, &text)
+    {
+        context.report_path(&node.place, &text, &err);
+        return false;
+    }
+    absolute(context, node, directory);
+    true
 }
 
 fn absolute(context: &mut Context, node: &mut Node, directory: &str) {

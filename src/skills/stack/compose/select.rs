@@ -7,7 +7,7 @@ use crate::model::document::Node;
 use crate::model::problem::{Problem, nearest};
 
 use super::context::Context;
-use super::{shape, tree};
+use super::{tree, value};
 
 /// The services that profiles enable.
 pub(super) fn by_profiles(services: &Node, profiles: &[String]) -> BTreeSet<String> {
@@ -69,7 +69,7 @@ pub(super) fn by_names(
         }
         let dependencies = known.get(name.as_str()).and_then(|service| service.get("depends_on"));
         for entry in dependencies.and_then(Node::entries).unwrap_or_default() {
-            let required = entry.value.get("required").and_then(shape::truth).unwrap_or(true);
+            let required = entry.value.get("required").and_then(value::truth).unwrap_or(true);
             if enabled.contains(&entry.key) {
                 queue.push(entry.key.clone());
             } else if required && known.contains_key(entry.key.as_str()) {

@@ -8,8 +8,12 @@ use crate::model::document::{Entry, Node, NodeValue, ScalarKind};
 use crate::model::problem::{Problem, nearest};
 
 use super::context::Context;
-use super::schema::{Field, Kind, Record, Support};
+use super::kind::{Field, Kind, Record, Support};
+use super::value::{byte_size, device_count, float, integer};
 use super::{tree, units, words};
+
+const DURATION: &str = "a duration";
+const DURATION_HINT: &str = "Write a number and a unit, such as `30s` or `1m30s`.";
 
 /// Checks a node and everything under it; false when it has to be taken out.
 pub(super) fn check(context: &mut Context, node: &mut Node, kind: &'static Kind, path: &str) -> bool {
@@ -36,8 +40,13 @@ pub(super) fn check(context: &mut Context, node: &mut Node, kind: &'static Kind,
                 return wrong_type(context, node, kind, path);
             }
             retain_entries(node, |entry| {
-                (!named || check_name(context, entry, path))
-                    && check(context, &mut entry.value, inner, &format!("{path}.{}", entry.key))
+                let (before, inside) = (context.errors(), format!("{path}.{}", entry.key));
+                let keep = (!named || check_name(context, entry, path))
+                    && check(context, &mut entry.value, inner, &inside);
+                if context.errors() > before {
+                    context.broken.insert(inside);
+                }
+                keep
             });
             true
         }
@@ -121,6 +130,11 @@ fn supported(context: &mut Context, entry: &Entry, field: &Field, path: &str) ->
             context.report(problem.with_hint("Remove it."));
             true
         }
+        Support::Dropped(why) => {
+            let problem = entry.key_place.warning("no-effect", format!("`{path}` does nothing: {why}"));
+            context.report(problem.with_hint("Remove it."));
+            false
+        }
         Support::Refused(why) => {
             let problem = entry.key_place.error("not-supported", format!("`{path}` is not supported: {why}"));
             context.report(problem.with_hint(format!("Remove `{}`.", field.name)));
@@ -129,8 +143,7 @@ fn supported(context: &mut Context, entry: &Entry, field: &Field, path: &str) ->
     }
 }
 
-/// Checks a name that people chose.
-pub(super) fn check_name(context: &mut Context, entry: &Entry, path: &str) -> bool {
+fn check_name(context: &mut Context, entry: &Entry, path: &str) -> bool {
     let fine = !entry.key.is_empty()
         && entry.key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if !fine {
@@ -230,14 +243,15 @@ fn check_scalar(context: &mut Context, node: &Node, kind: &'static Kind, path: &
             Some(_) => None,
             None => Some(("no boolean", "Write `true` or `false`.".to_owned())),
         },
+        Kind::Count if device_count(node).is_none() => {
+            Some(("no number", "Write a number or `all`.".to_owned()))
+        }
         Kind::Integer if integer(node).is_none() => Some(("no whole number", String::new())),
         Kind::Float if float(node).is_none() => Some(("no number", String::new())),
         Kind::Bytes | Kind::BytesText if byte_size(node).is_none() => {
             Some(("no size", "Write a number and `b`, `k`, `m` or `g`, such as `512m`.".to_owned()))
         }
-        Kind::Duration if units::duration(text).is_none() => {
-            Some(("no duration", "Write a number and a unit, such as `30s` or `1m30s`.".to_owned()))
-        }
+        Kind::Duration if units::duration(text).is_none() => Some(("no duration", DURATION_HINT.to_owned())),
         Kind::Mode if is_text && i64::from_str_radix(text, 8).is_err() => {
             Some(("no file mode", "Write an octal number, such as `0440`.".to_owned()))
         }
@@ -279,50 +293,6 @@ fn check_words(context: &mut Context, node: &Node, text: &str, path: &str) -> bo
     }
 }
 
-/// The whole number that a scalar means.
-pub(super) fn integer(node: &Node) -> Option<i64> {
-    match &node.value {
-        NodeValue::Scalar { kind: ScalarKind::Integer(value), .. } => Some(*value),
-        NodeValue::Scalar { kind: ScalarKind::Float(value), .. } => {
-            (value.fract() == 0.0 && value.abs() < 9e15).then_some(*value as i64)
-        }
-        NodeValue::Scalar { kind: ScalarKind::String, text } => text.parse().ok(),
-        _ => None,
-    }
-}
-
-/// The number that a scalar means, as precise as Compose keeps it.
-pub(super) fn float(node: &Node) -> Option<f32> {
-    match &node.value {
-        NodeValue::Scalar { kind: ScalarKind::Integer(value), .. } => Some(*value as f32),
-        NodeValue::Scalar { kind: ScalarKind::Float(value), .. } => {
-            Some(*value as f32).filter(|value| value.is_finite())
-        }
-        NodeValue::Scalar { kind: ScalarKind::String, text } => {
-            units::plain_float(text).map(|value| value as f32)
-        }
-        _ => None,
-    }
-}
-
-/// The size that a scalar means.
-pub(super) fn byte_size(node: &Node) -> Option<i64> {
-    match &node.value {
-        NodeValue::Scalar { kind: ScalarKind::Integer(value), .. } => Some(*value),
-        NodeValue::Scalar { kind: ScalarKind::String, text } => units::bytes(text),
-        _ => None,
-    }
-}
-
-/// The truth value that a scalar means.
-pub(super) fn truth(node: &Node) -> Option<bool> {
-    match &node.value {
-        NodeValue::Scalar { kind: ScalarKind::Bool(value), .. } => Some(*value),
-        NodeValue::Scalar { kind: ScalarKind::String, text } => units::truth(text).map(|(value, _)| value),
-        _ => None,
-    }
-}
-
 fn not_null(context: &mut Context, node: &Node, path: &str) -> bool {
     if node.is_null() && node.tag.is_none() {
         context.report(
@@ -339,23 +309,34 @@ fn wrong_type(context: &mut Context, node: &Node, kind: &Kind, path: &str) -> bo
 
 fn wrong_type_named(context: &mut Context, node: &Node, expected: &str, path: &str) -> bool {
     let what = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-    let message = format!("{what} has to be {expected}, not a {}", node.type_name());
+    let message = format!("{what} has to be {expected}, not {}", with_article(node));
     let problem = node.place.error("wrong-type", message);
     let written = tree::value_text(node).filter(|_| expected == "text");
     context.report(match written {
+        _ if expected == DURATION => problem.with_hint(DURATION_HINT),
         Some(text) => problem.with_hint(format!("Quote it: `\"{text}\"`.")),
         None => problem,
     });
     false
 }
 
+fn with_article(node: &Node) -> String {
+    match node.type_name() {
+        "null" => "null".to_owned(),
+        "integer" => "an integer".to_owned(),
+        name => format!("a {name}"),
+    }
+}
+
 fn type_name(kind: &Kind) -> &'static str {
     match kind {
         Kind::Any => "a value",
-        Kind::Text | Kind::BytesText | Kind::Duration | Kind::Choice(_) => "text",
+        Kind::Duration => DURATION,
+        Kind::BytesText => "a size as text, such as `512m`",
+        Kind::Text | Kind::Choice(_) => "text",
         Kind::Scalar | Kind::Mode => "text or a number",
         Kind::Flag | Kind::StrictFlag => "`true` or `false`",
-        Kind::Integer => "a whole number",
+        Kind::Integer | Kind::Count => "a whole number",
         Kind::Float => "a number",
         Kind::Bytes => "a size such as `512m`",
         Kind::Words | Kind::Test | Kind::TextOrTexts => "text or a list of texts",
