@@ -8,12 +8,14 @@ use std::time::Duration;
 use ipaictl::clients::docker::Docker;
 use ipaictl::engine::apply::{Done, EngineError, OperationContext, run_operation};
 use ipaictl::engine::hash::spec_hash;
+use ipaictl::engine::observe::{EngineFacts, ObserveRequest, observe_engine};
 use ipaictl::engine::operation::{EngineOperation, Target};
 use ipaictl::engine::request::{
     Identity, container_name, endpoint, network_request, volume_request, with_labels,
 };
 use ipaictl::engine::spec::{ProjectSpec, ServiceSpec};
 use ipaictl::model::id::{Kind, ResourceId};
+use ipaictl::model::known::Known;
 use ipaictl::skills::stack::render::{Canonical, RenderContext, render_canonical};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +33,7 @@ pub fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn compose_program() -> &'static str {
+pub fn compose_program() -> &'static str {
     static PROGRAM: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     PROGRAM.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/lib/compose-v2");
@@ -173,6 +175,12 @@ impl Lab {
         }
     }
 
+    /// How many containers of the project there are.
+    pub fn inspect_or_nothing(&self) -> usize {
+        let filter = format!("label=com.docker.compose.project={}", self.name);
+        docker(&["ps", "-aq", "--filter", &filter]).lines().count()
+    }
+
     /// `docker inspect` of all containers of the project by name.
     pub fn inspect(&self) -> BTreeMap<String, Value> {
         let filter = format!("label=com.docker.compose.project={}", self.name);
@@ -246,4 +254,16 @@ fn in_order(project: &ProjectSpec) -> Vec<&ServiceSpec> {
         ordered.push(next.expect("no circle"));
     }
     ordered
+}
+
+pub async fn observe(lab: &Lab, project: &ProjectSpec) -> EngineFacts {
+    let request = ObserveRequest {
+        references: project.services.iter().map(|service| service.image.clone()).collect(),
+        projects: [project.name.clone()].into(),
+        ..ObserveRequest::default()
+    };
+    match observe_engine(&lab.engine, &request).await {
+        Known::Known(facts) => facts,
+        Known::Unknown(why) => panic!("{why}"),
+    }
 }
