@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::apply::ApplyError;
+use crate::apply::lock::LockError;
 use crate::clients::secrets::KeyError;
 use crate::config::ConfigError;
 use crate::daemon::ServeError;
@@ -159,7 +161,9 @@ impl Error {
         match self {
             Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
             Error::Source(_) | Error::Context(_) | Error::Store(_) | Error::SavedPlan(_) => Exit::Unclear,
-            Error::Pass(PassError::Missing(_) | PassError::Store(_)) => Exit::Unclear,
+            Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Held(_)))) => Exit::Locked,
+            Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Moved(_)))) => Exit::Stale,
+            Error::Pass(_) => Exit::Unclear,
             Error::Stale { .. } => Exit::Stale,
             Error::Refused { .. } => Exit::Refused,
             Error::Telemetry(_)

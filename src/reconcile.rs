@@ -2,6 +2,7 @@
 //!
 //! Level-triggered: it reads everything again and never learns why it ran. When to run is `daemon`.
 
+mod carry_out;
 mod context;
 mod report;
 pub mod saved;
@@ -12,8 +13,10 @@ use std::time::Instant;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+pub use self::carry_out::carry_out;
 pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
 pub use self::report::{PassReport, Prepared};
+use crate::apply::ApplyError;
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::observed::collector::collect;
@@ -56,9 +59,12 @@ pub enum Mode {
 /// Why a pass could not be made at all. What fails within it is part of its report.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
-    /// A part of the pass is not there yet.
-    #[error("this build cannot {0} yet")]
-    Missing(&'static str),
+    /// Nothing was begun.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// A reader's context can't act.
+    #[error("there is no store to keep what happens")]
+    NoStore,
     /// What we remember can't be read, or what happened can't be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,15 +117,4 @@ pub async fn reconcile(
         Mode::DryRun => Ok(PassReport::unchanged(prepared)),
         Mode::Automatic | Mode::Manual => carry_out(context, desired, prepared, cancel).await,
     }
-}
-
-/// The second half of a pass: executes the plan, looks again, and keeps what happened.
-pub async fn carry_out(
-    context: &Context,
-    desired: &DesiredState,
-    prepared: Prepared,
-    cancel: &CancellationToken,
-) -> Result<PassReport, PassError> {
-    let _ = (context, desired, prepared, cancel);
-    Err(PassError::Missing("apply"))
 }

@@ -1,0 +1,142 @@
+//! The second half of a pass: execute, look again, keep what happened.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::report::{PassReport, Prepared};
+use super::{Context, PassError, look};
+use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute};
+use crate::desired::state::DesiredState;
+use crate::model::id::ResourceId;
+use crate::model::problem::printable;
+use crate::plan::plan::Plan;
+use crate::plan::report::conditions;
+use crate::record::save::{Pass, Saved, save};
+use crate::record::store::Store;
+use crate::telemetry::{Phase, record_duration, run_span};
+
+/// How long a pass waits for a lock that another one holds; whoever woke it tries again later.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Executes the plan, observes and plans again, and keeps what came of it. Without steps it only keeps what was found.
+///
+/// Cancelling ends it after the operation that is under way; what was done until then is kept.
+pub async fn carry_out(
+    context: &Context,
+    desired: &DesiredState,
+    prepared: Prepared,
+    cancel: &CancellationToken,
+) -> Result<PassReport, PassError> {
+    let store = context.store.as_ref().ok_or(PassError::NoStore)?;
+    let correlation = format!("{}-{:08x}", Utc::now().format("%Y%m%dT%H%M%S"), rand::random::<u32>());
+    let span = run_span(&correlation);
+    let work = async {
+        if prepared.plan.steps.is_empty() {
+            let mut report = PassReport::unchanged(prepared);
+            keep(store, desired, &mut report, &correlation).await?;
+            return Ok(report);
+        }
+        let begun = Instant::now();
+        let outcome = run(context, store, desired, &prepared, &correlation, cancel).await?;
+        record_duration(Phase::Apply, begun.elapsed());
+        let (observed, memory) = look(context, desired).await?;
+        let Prepared { plan, only, manual, fences, .. } = prepared;
+        let again = Prepared::plan(context, desired, only, manual, observed, memory, fences);
+        let mut report = PassReport {
+            observed: again.observed,
+            plan,
+            outcome: Some(outcome),
+            after: Some(again.plan),
+            result: None,
+            evidence: None,
+        };
+        keep(store, desired, &mut report, &correlation).await?;
+        // Not before it is kept: whoever is next must plan with what came of this.
+        if let Some(lease) = report.outcome.as_mut().and_then(|outcome| outcome.lease.take()) {
+            lease.release().await?;
+        }
+        Ok(report)
+    };
+    work.instrument(span).await
+}
+
+async fn run(
+    context: &Context,
+    store: &Store,
+    desired: &DesiredState,
+    prepared: &Prepared,
+    correlation: &str,
+    cancel: &CancellationToken,
+) -> Result<RunOutcome, PassError> {
+    let apply = ApplyContext {
+        store,
+        clients: &context.clients,
+        endpoints: endpoints(desired),
+        git: context.source.git(),
+        redactor: &desired.redactor,
+        holder: &context.holder,
+        correlation,
+        scope: &scope_text(prepared),
+        why: &why(&prepared.plan),
+        seen: Some(&prepared.fences),
+        patience: LOCK_PATIENCE,
+        progress: &say,
+    };
+    Ok(execute(&apply, &prepared.plan, cancel).await?)
+}
+
+async fn keep(
+    store: &Store,
+    desired: &DesiredState,
+    report: &mut PassReport,
+    correlation: &str,
+) -> Result<(), PassError> {
+    let begun = Instant::now();
+    let latest = report.after.as_ref().unwrap_or(&report.plan);
+    let reports = conditions(desired, &report.observed, latest);
+    let pass = Pass {
+        desired,
+        observed: &report.observed,
+        plan: &report.plan,
+        outcome: report.outcome.as_ref(),
+        after: report.after.as_ref(),
+        reports: &reports,
+        evidence: report.evidence.as_deref(),
+        correlation,
+        request: None,
+    };
+    let Saved { result, .. } = save(store, &pass, Utc::now()).await?;
+    report.result = result;
+    record_duration(Phase::Record, begun.elapsed());
+    Ok(())
+}
+
+/// Logs progress by name only: operations carry clear secrets.
+fn say(progress: &Progress<'_>) {
+    match progress {
+        Progress::Begun(step) => {
+            tracing::info!(step = step.id, what = %step.subject, action = ?step.action, cause = step.cause, "begun")
+        }
+        Progress::Ended(outcome) => {
+            let error = outcome.error.as_deref().map(printable);
+            tracing::info!(step = outcome.id, what = %outcome.subject, status = ?outcome.status, error, "ended");
+        }
+        Progress::Said(step, text) => tracing::debug!(step = step.id, "{}", printable(text)),
+        Progress::Asking(step, operation) => tracing::debug!(step = step.id, operation, "asking"),
+        Progress::Answered(step, operation) => tracing::debug!(step = step.id, operation, "answered"),
+    }
+}
+
+fn scope_text(prepared: &Prepared) -> String {
+    match &prepared.only {
+        None => "all".to_owned(),
+        Some(ids) => ids.iter().map(ResourceId::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+fn why(plan: &Plan) -> String {
+    format!("{} steps at {}", plan.steps.len(), plan.revision)
+}
