@@ -260,7 +260,7 @@ impl Driver {
                 self.tasks.remove(&task);
                 match work {
                     Work::Looked(looked) => self.looked(looked, now).await,
-                    Work::First(report) => self.first(report, now),
+                    Work::First(report) => self.first(report, now).await,
                     Work::Passed(passed) => self.passed(*passed, now).await,
                 }
             }

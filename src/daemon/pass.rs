@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 
 use super::backoff::Ending;
+use crate::apply::{StepStatus, Stopped};
 use crate::model::change::{Class, DriftClass};
 use crate::model::id::ResourceId;
 use crate::plan::plan::{NoteKind, Plan};
@@ -24,6 +25,8 @@ pub struct Verdict {
     pub in_sync: bool,
     /// Whether operations were executed, so that the engine's events are our own.
     pub acted: bool,
+    /// Whether it was ended early.
+    pub cancelled: bool,
     /// Differences that nobody asked for and that are still there.
     pub drift: Vec<DriftClass>,
     /// When something that is held ends by itself.
@@ -33,8 +36,10 @@ pub struct Verdict {
 }
 
 /// Reads a pass's report about one resource.
-pub fn judge(id: &ResourceId, report: &PassReport, cancelled: bool) -> Verdict {
-    let acted = report.after.is_some();
+pub fn judge(id: &ResourceId, report: &PassReport) -> Verdict {
+    let run = report.outcome.as_ref();
+    let acted = run.is_some_and(|run| run.steps.iter().any(|step| step.started.is_some()));
+    let cancelled = run.is_some_and(|run| run.stopped == Some(Stopped::Cancelled));
     let plan = report.after.as_ref().unwrap_or(&report.plan);
     let Some(own) = plan.resources.iter().find(|resource| resource.id == *id) else {
         // Neither wanted nor remembered any more.
@@ -43,6 +48,7 @@ pub fn judge(id: &ResourceId, report: &PassReport, cancelled: bool) -> Verdict {
             outcome: if acted { PassOutcome::Applied } else { PassOutcome::Unchanged },
             in_sync: true,
             acted,
+            cancelled,
             drift: Vec::new(),
             until: None,
             left: Vec::new(),
@@ -74,9 +80,10 @@ pub fn judge(id: &ResourceId, report: &PassReport, cancelled: bool) -> Verdict {
         outcome,
         in_sync,
         acted,
+        cancelled,
         drift: drift(plan, id),
         until: own.notes.iter().filter_map(|note| note.until).min(),
-        left: left(plan, id),
+        left: errors(report, id).chain(left(plan, id)).collect(),
     }
 }
 
@@ -91,6 +98,16 @@ fn drift(plan: &Plan, id: &ResourceId) -> Vec<DriftClass> {
             _ => None,
         })
         .collect()
+}
+
+/// What went wrong, before what is left because of it.
+fn errors<'a>(report: &'a PassReport, id: &'a ResourceId) -> impl Iterator<Item = String> + 'a {
+    let steps =
+        report.outcome.iter().flat_map(|run| run.steps.iter()).filter(move |step| step.resource == *id);
+    steps.filter_map(|step| {
+        let error = step.error.as_ref().filter(|_| step.status == StepStatus::Failed)?;
+        Some(format!("{}: {error}", step.subject))
+    })
 }
 
 fn left(plan: &Plan, id: &ResourceId) -> Vec<String> {

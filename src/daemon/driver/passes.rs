@@ -35,7 +35,6 @@ pub(super) struct Passed {
     id: ResourceId,
     report: Result<PassReport, PassError>,
     digest: Option<String>,
-    cancelled: bool,
     took: std::time::Duration,
 }
 
@@ -74,8 +73,7 @@ impl Driver {
             let started = Instant::now();
             let scope = Scope::Only([id.clone()].into());
             let report = reconcile(&context, &state, &scope, mode, &token).await;
-            let (cancelled, took) = (token.is_cancelled(), started.elapsed());
-            Work::Passed(Box::new(Passed { id, report, digest, cancelled, took }))
+            Work::Passed(Box::new(Passed { id, report, digest, took: started.elapsed() }))
         };
         let task = self.works.spawn(work.instrument(span));
         self.tasks.insert(task.id(), Some(key.clone()));
@@ -83,10 +81,10 @@ impl Driver {
     }
 
     pub(super) async fn passed(&mut self, passed: Passed, now: Instant) {
-        let Passed { id, report, digest, cancelled, took } = passed;
+        let Passed { id, report, digest, took } = passed;
         telemetry::record_duration(Phase::Total, took);
         let verdict = match &report {
-            Ok(report) => judge(&id, report, cancelled),
+            Ok(report) => judge(&id, report),
             Err(err) => {
                 telemetry::count_error(Phase::Total);
                 tracing::warn!(resource = %id, "the pass failed: {}", error_chain(err));
@@ -98,7 +96,7 @@ impl Driver {
         let key = Key::Resource(id.clone());
         let flight = self.flights.remove(&key);
         self.queue.done(&key, now);
-        self.again_when(&key, &verdict, digest.as_deref(), cancelled, now);
+        self.again_when(&key, &verdict, digest.as_deref(), now);
         if verdict.acted {
             self.own_events.insert(id.clone(), now + OWN_EVENTS);
         } else if flight.as_ref().is_some_and(|flight| flight.news) {
@@ -110,15 +108,8 @@ impl Driver {
     }
 
     /// Says when the key is looked at again by itself.
-    fn again_when(
-        &mut self,
-        key: &Key,
-        verdict: &Verdict,
-        digest: Option<&str>,
-        cancelled: bool,
-        now: Instant,
-    ) {
-        if cancelled {
+    fn again_when(&mut self, key: &Key, verdict: &Verdict, digest: Option<&str>, now: Instant) {
+        if verdict.cancelled {
             // Not a failure: what cancelled it woke it, too.
             return;
         }
@@ -212,6 +203,7 @@ fn failed(why: String) -> Verdict {
         outcome: PassOutcome::Failed,
         in_sync: false,
         acted: false,
+        cancelled: false,
         drift: Vec::new(),
         until: None,
         left: vec![why],

@@ -1,15 +1,17 @@
 //! Looks at the state repository, and what a new state means for the loop: keys, hosts, streams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Driver;
 use super::passes::Work;
+use crate::apply::recover;
 use crate::clients::Clients;
 use crate::daemon::backoff::Ending;
 use crate::daemon::queue::{Key, When};
@@ -75,7 +77,6 @@ impl Driver {
 
     /// Makes a new state the one that everything follows.
     async fn adopt(&mut self, state: &Arc<DesiredState>, change: Change, moved: bool, now: Instant) {
-        self.streams.follow(state);
         let host = |host: &str| state.hosts.contains_key(host);
         self.scans.retain(|name, _| host(name));
         for name in state.hosts.keys() {
@@ -90,6 +91,7 @@ impl Driver {
             .chain(std::mem::take(&mut self.leftovers))
             .filter(|id| state.digest_of(id).is_none())
             .collect();
+        self.streams.follow(state, &self.leftovers);
         let known = |id: &ResourceId| state.digest_of(id).is_some() || self.leftovers.contains(id);
         self.vitals.retain(known, host);
         self.blocked.retain(known);
@@ -132,9 +134,11 @@ impl Driver {
     }
 
     /// The world was seen whole, or could not be.
-    pub(super) fn first(&mut self, report: Box<Result<PassReport, PassError>>, now: Instant) {
+    pub(super) async fn first(&mut self, report: Box<Result<PassReport, PassError>>, now: Instant) {
         match *report {
             Ok(report) => {
+                // What an earlier process asked for and never heard of is settled by what is there.
+                self.keep(recover(&self.store, &report.observed, Utc::now())).await;
                 tracing::info!(
                     resources = report.plan.resources.len(),
                     steps = report.plan.steps.len(),
@@ -163,6 +167,7 @@ pub(super) struct Streams {
     vitals: Arc<Vitals>,
     stop: CancellationToken,
     open: BTreeMap<String, (String, CancellationToken)>,
+    ours: watch::Sender<BTreeSet<ResourceId>>,
 }
 
 impl Streams {
@@ -173,11 +178,12 @@ impl Streams {
         vitals: Arc<Vitals>,
         stop: CancellationToken,
     ) -> Streams {
-        Streams { clients, store, wakes, vitals, stop, open: BTreeMap::new() }
+        Streams { clients, store, wakes, vitals, stop, open: BTreeMap::new(), ours: watch::Sender::default() }
     }
 
-    /// Listens to the hosts of a state, and to no others.
-    fn follow(&mut self, state: &DesiredState) {
+    /// Listens to the hosts of a state for its resources and what is left of former ones, and to no others.
+    fn follow(&mut self, state: &DesiredState, leftovers: &BTreeSet<ResourceId>) {
+        self.ours.send_replace(state.ids().into_iter().chain(leftovers.iter().cloned()).collect());
         self.open.retain(|host, (endpoint, stop)| {
             let stays = state.hosts.get(host).is_some_and(|wanted| wanted.spec.engine.endpoint == *endpoint);
             if !stays {
@@ -198,6 +204,7 @@ impl Streams {
                 store: self.store.clone(),
                 wakes: self.wakes.clone(),
                 vitals: self.vitals.clone(),
+                ours: self.ours.subscribe(),
             };
             tokio::spawn(docker_events::watch(listener, stop.clone()));
             self.open.insert(host.clone(), (endpoint, stop));

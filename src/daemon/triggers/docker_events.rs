@@ -4,6 +4,8 @@
 //!    open, all of the host is looked at anew.
 //! 2. A stop by a person is a fact that only an event tells, so it is written to the store before anything is woken.
 //! 3. A stop is our own when the journal has an operation on that container at that time, of this process or another.
+//! 4. An engine that ends stops its containers, and one that starts after a crash does so too; neither is a person. The former
+//!    takes no new connection any more, the latter's stops are older than our stream.
 //!
 //! What an event means is `meaning`'s.
 
@@ -16,23 +18,23 @@ use bollard::models::EventMessage;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::meaning::{ACTIONS, Effect, Event, Watched};
 use super::reconnect::Reconnect;
 use super::wake::Wake;
 use crate::clients::Clients;
-use crate::clients::docker::DockerError;
+use crate::clients::docker::{Docker, DockerError};
 use crate::daemon::vitals::Vitals;
+use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
 use crate::record::store::{Store, StoreError};
 
 /// How far the engine's clock and ours may differ, and how late an answer may be noted.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(2);
-/// How far back the first stream looks for stops that came while nobody listened.
-const REPLAY_MAX: TimeDelta = TimeDelta::hours(1);
-/// How often we note that we listen.
-const ALIVE_EVERY: Duration = Duration::from_secs(60);
+/// How long an engine may take to answer whether it goes on.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// What a listener works with.
 #[derive(Clone)]
@@ -49,17 +51,18 @@ pub struct Listener {
     pub wakes: Sender<Wake>,
     /// Who is told whether we listen.
     pub vitals: Arc<Vitals>,
+    /// The resources that are ours to care for; another controller on the same engine has others.
+    pub ours: watch::Receiver<BTreeSet<ResourceId>>,
 }
 
 /// Listens until told to stop.
 pub async fn watch(listener: Listener, stop: CancellationToken) {
     let mut reconnect = Reconnect::default();
-    let mut since = listener.last_alive().await;
     loop {
         let mut opened = None;
         let ended = tokio::select! {
             () = stop.cancelled() => return,
-            ended = listener.listen(&mut since, &mut opened) => ended,
+            ended = listener.listen(&mut opened) => ended,
         };
         listener.vitals.set_stream(&listener.host, false);
         let wait = reconnect.ended(opened, Instant::now(), rand::random());
@@ -74,30 +77,23 @@ pub async fn watch(listener: Listener, stop: CancellationToken) {
 
 impl Listener {
     /// Listens to one stream until it breaks.
-    async fn listen(
-        &self,
-        since: &mut Option<DateTime<Utc>>,
-        opened: &mut Option<Instant>,
-    ) -> Result<(), DockerError> {
+    async fn listen(&self, opened: &mut Option<Instant>) -> Result<(), DockerError> {
+        let begun = Utc::now();
         let docker = self.clients.docker(&self.endpoint).await?;
         let mut watched = Watched::default();
         let mut stopped: BTreeSet<String> = match self.store.stops(&self.host).await {
             Ok(stops) => stops.into_keys().collect(),
             Err(err) => self.not_kept(&err, BTreeSet::new()),
         };
-        let mut events = pin!(docker.events(since.or(Some(Utc::now() - CLOCK_MARGIN)), ACTIONS));
+        let mut events = pin!(docker.events(Some(begun), ACTIONS));
         let mut listing = pin!(docker.containers());
-        let mut alive = tokio::time::interval(ALIVE_EVERY);
         loop {
             tokio::select! {
                 // The stream is asked for first, so that nothing falls between the list and the first event.
                 biased;
                 event = events.next() => match event {
                     None => return Ok(()),
-                    Some(event) => {
-                        let time = self.take(&mut watched, &mut stopped, event?).await;
-                        *since = (*since).max(time);
-                    }
+                    Some(event) => self.take(&mut watched, &mut stopped, event?, begun).await,
                 },
                 listed = &mut listing, if opened.is_none() => {
                     for container in listed? {
@@ -108,26 +104,19 @@ impl Listener {
                     self.vitals.set_stream(&self.host, true);
                     self.tell(Wake::Connected(self.host.clone())).await;
                 }
-                _ = alive.tick(), if opened.is_some() => {
-                    // A quiet engine sends nothing for days; the next stream needs no replay of that time.
-                    let now = Utc::now();
-                    *since = (*since).max(Some(now - CLOCK_MARGIN));
-                    if let Err(err) = self.store.note_fact(&self.alive_fact(), "", now).await {
-                        self.not_kept(&err, ());
-                    }
-                }
             }
         }
     }
 
-    /// Acts on one event; answers its time.
+    /// Acts on one event.
     async fn take(
         &self,
         watched: &mut Watched,
         stopped: &mut BTreeSet<String>,
         event: EventMessage,
-    ) -> Option<DateTime<Utc>> {
-        let time = event.time_nano.map(DateTime::from_timestamp_nanos);
+        begun: DateTime<Utc>,
+    ) {
+        let time = event.time_nano.map_or_else(Utc::now, DateTime::from_timestamp_nanos);
         let actor = event.actor.unwrap_or_default();
         let attributes = actor.attributes.unwrap_or_default().into_iter().collect();
         let effects = watched.event(&Event {
@@ -135,12 +124,15 @@ impl Listener {
             action: &event.action.unwrap_or_default(),
             id: &actor.id.unwrap_or_default(),
             attributes: &attributes,
-            time: time.unwrap_or_else(Utc::now),
+            time,
         });
         for effect in effects {
             match effect {
+                Effect::Resource(resource, _) | Effect::Stopped { resource, .. }
+                    if !self.ours.borrow().contains(&resource) => {}
                 Effect::Resource(id, news) => self.tell(Wake::Resource { id, news }).await,
                 Effect::Host => self.tell(Wake::Host(self.host.clone())).await,
+                Effect::Stopped { time, .. } if time < begun => {}
                 Effect::Stopped { resource, container, name, time } => {
                     match self.note_stop(&container, &name, time).await {
                         Ok(true) => {
@@ -160,7 +152,6 @@ impl Listener {
                 }
             }
         }
-        time
     }
 
     /// Notes a stop unless it was ours; says whether it did.
@@ -169,22 +160,13 @@ impl Listener {
         if self.store.has_stopped(&self.host, &[container, name], from, to).await? {
             return Ok(false);
         }
+        // On a connection of its own: one that is open already is served to the end.
+        let answers = tokio::time::timeout(ANSWER_WAIT, Docker::connect(&self.endpoint)).await;
+        if !matches!(answers, Ok(Ok(_))) {
+            return Ok(false);
+        }
         self.store.note_stop(&self.host, container, name, time).await?;
         Ok(true)
-    }
-
-    /// When we last listened to this host, as far as that is not too long ago.
-    async fn last_alive(&self) -> Option<DateTime<Utc>> {
-        match self.store.fact(&self.alive_fact()).await {
-            Ok(fact) => {
-                fact.map(|fact| fact.noted - CLOCK_MARGIN).filter(|noted| Utc::now() - *noted < REPLAY_MAX)
-            }
-            Err(err) => self.not_kept(&err, None),
-        }
-    }
-
-    fn alive_fact(&self) -> String {
-        format!("events-seen/{}", self.host)
     }
 
     async fn tell(&self, wake: Wake) {
