@@ -2,6 +2,7 @@
 
 mod cli;
 mod compose;
+mod daemon;
 mod desired;
 mod engine;
 mod house;

@@ -1,0 +1,96 @@
+//! What happens to containers behind the controller's back.
+
+use super::World;
+
+#[test]
+fn a_killed_or_removed_container_is_put_right_at_once() {
+    let mut world = World::new(&(World::service("a", "") + &World::service("b", "")));
+    world.serve();
+    world.wait("both run", |world| world.runs("a") && world.runs("b"));
+
+    let id = world.inspect("a", "{{.Id}}");
+    world.docker(&["kill", &world.container("a")]);
+    world.wait("it runs again", |world| world.runs("a"));
+    assert_eq!(world.inspect("a", "{{.Id}}"), id, "a container that ended is started, not replaced");
+
+    world.docker(&["rm", "-f", &world.container("b")]);
+    world.wait("it is there again", |world| world.runs("b"));
+    world.docker(&["pause", &world.container("b")]);
+    world.wait("it goes on", |world| world.inspect("b", "{{.State.Paused}}") == "false");
+    world.wait_in_sync();
+}
+
+#[test]
+fn a_stop_by_hand_is_left_alone_until_the_container_is_started() {
+    let mut world = World::new(&(World::service("a", "") + &World::service("b", "")));
+    world.serve();
+    world.wait("both run", |world| world.runs("a") && world.runs("b"));
+
+    world.docker(&["stop", &world.container("a")]);
+    world.stays("the stop", 4, |world| !world.runs("a"));
+    // Other containers of the same stack are put right nevertheless.
+    world.docker(&["kill", &world.container("b")]);
+    world.wait("the other runs again", |world| world.runs("b"));
+    assert!(!world.runs("a"));
+    // A restart of the controller does not forget it.
+    world.signal("TERM");
+    assert_eq!(world.ended(), Some(0));
+    world.serve();
+    world.stays("the stop over a restart", 3, |world| !world.runs("a"));
+    // A start by hand ends it, and the next kill is put right.
+    world.docker(&["start", &world.container("a")]);
+    world.stays("the start", 3, |world| world.runs("a"));
+    world.docker(&["kill", &world.container("a")]);
+    world.wait("it runs again", |world| world.runs("a"));
+}
+
+#[test]
+fn own_operations_neither_wake_without_end_nor_count_as_stops_by_hand() {
+    let mut world = World::new(&World::service("a", ", environment: {STEP: \"1\"}"));
+    world.serve();
+    world.wait("it runs", |world| world.runs("a"));
+    // Stopping is part of this recreation.
+    world.write_services(&World::service("a", ", environment: {STEP: \"2\"}"));
+    world.lab.commit("two");
+    world.wait("it was replaced", |world| world.inspect("a", "{{.Config.Env}}").contains("STEP=2"));
+    world.wait("it runs", |world| world.runs("a"));
+    world.write_stack("  run: stopped\n");
+    world.lab.commit("stopped");
+    world.wait("it is stopped", |world| !world.runs("a"));
+    world.write_stack("");
+    world.lab.commit("started");
+    world.wait("our own stop does not hold it back", |world| world.runs("a"));
+    // After the dust has settled nothing runs any more by itself.
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    let runs = |world: &World| {
+        ["unchanged", "applied", "failed", "unhealthy", "cancelled"]
+            .iter()
+            .map(|outcome| world.number(&format!("ipaictl_runs_total{{outcome=\"{outcome}\"}}")))
+            .sum::<f64>()
+    };
+    let before = runs(&world);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    // Others use the engine, too: their images wake every host, but not often.
+    assert!(runs(&world) - before <= 6.0, "{}", world.log());
+    world.wait_in_sync();
+}
+
+#[test]
+fn a_request_is_answered_and_settings_are_read_again() {
+    let mut world = World::new(&World::service("a", ""));
+    world.serve();
+    world.wait_in_sync();
+    let asked = world.number("ipaictl_wakes_total{trigger=\"manual\"}");
+    let output = world.command().args(["reconcile", &format!("Stack/{}", world.name)]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    world.wait("it was taken up", |world| world.number("ipaictl_wakes_total{trigger=\"manual\"}") > asked);
+    let answer =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    println!("{answer}");
+
+    world = world.with_settings("intervals: {driftScan: 20s}\nholder: another\n");
+    let _ = world.command();
+    world.signal("HUP");
+    world.wait("settings are read", |world| world.log().contains("settings read again"));
+    assert!(world.log().contains("take effect at the next start: holder"), "{}", world.log());
+}
