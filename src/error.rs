@@ -178,29 +178,38 @@ impl Error {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Error::Usage { hint, .. } | Error::Refused { hint, .. } => hint.clone(),
-            Error::Telemetry(TelemetryError::Filter { .. }) => {
-                "A level such as `info`, or a filter such as `warn,ipaictl=debug`.".to_owned()
+            Error::Usage { hint, .. } | Error::Refused { hint, .. } => hint.as_str(),
+            Error::Source(error) | Error::Context(ContextError::Source(error)) => return error.hint(),
+            Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
+                return Some(format!("Make it yours alone: chmod 600 {}", path.display()));
             }
             Error::Web(WebError::NotLoopback(address)) => {
-                format!("Use `127.0.0.1:{}`, and a proxy that asks who is there.", address.port())
+                let port = address.port();
+                return Some(format!("Use `127.0.0.1:{port}`, and a proxy that asks who is there."));
             }
             Error::Web(WebError::Bind { .. }) => {
-                "Is another `ipaictl serve` running? Otherwise choose an address with `--listen`.".to_owned()
+                "Is another `ipaictl serve` running? Otherwise choose an address with `--listen`."
             }
-            Error::Config(ConfigError::Read { .. }) => "Check the path and who may read it.".to_owned(),
+            Error::Telemetry(TelemetryError::Filter { .. }) => {
+                "A level such as `info`, or a filter such as `warn,ipaictl=debug`."
+            }
+            Error::Config(ConfigError::Read { .. }) => "Check the path and who may read it.",
             Error::Invalid { .. } => {
-                "See all of it with `ipaictl validate`; a running controller stays with the last good revision.".to_owned()
+                "See all of it with `ipaictl validate`; a running controller stays with the last good revision."
             }
-            Error::Source(error) | Error::Context(ContextError::Source(error)) => error.hint().unwrap_or_default(),
             Error::Context(ContextError::StateDir { .. }) => {
-                "Name a folder that you may write with stateDir in the configuration.".to_owned()
+                "Name a folder that you may write with stateDir in the configuration."
             }
-            Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
-                format!("Make it yours alone: chmod 600 {}", path.display())
+            Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Held(_)))) => {
+                "Wait for it; a holder that has died loses it within 15 s."
             }
-            Error::Store(_) | Error::Context(ContextError::Store(_)) | Error::Pass(PassError::Store(_)) => "Look closer with `ipaictl doctor`.".to_owned(),
-            Error::SavedPlan(_) | Error::Stale { .. } => "Look again: ipaictl plan --out FILE".to_owned(),
+            Error::Store(_) | Error::Context(ContextError::Store(_)) | Error::Pass(PassError::Store(_)) => {
+                "Look closer with `ipaictl doctor`."
+            }
+            Error::SavedPlan(_) => "Save one with `ipaictl plan --out FILE`.",
+            Error::Stale { .. } | Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Moved(_)))) => {
+                "Look again with `ipaictl diff`, or save a new plan with `ipaictl plan --out FILE`."
+            }
             Error::Context(ContextError::Key(_) | ContextError::Credential(_))
             | Error::Config(ConfigError::Invalid(_))
             | Error::Pass(_)
@@ -208,9 +217,9 @@ impl Error {
             | Error::Serve(_)
             | Error::Starter(_)
             | Error::File { .. }
-            | Error::Output(_) => String::new(),
+            | Error::Output(_) => "",
         };
-        Some(text).filter(|text| !text.is_empty())
+        Some(text.to_owned()).filter(|text| !text.is_empty())
     }
 
     /// What is wrong with the input, when that is the error.

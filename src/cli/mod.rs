@@ -15,11 +15,12 @@ use clap::Parser as _;
 
 use self::args::{Command, CommandLine, Format, Global};
 use self::ui::{Ui, to_stderr};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, LogFormat, Settings};
 use crate::desired::At;
 use crate::desired::state::DesiredState;
 use crate::error::{Error, Exit};
 use crate::reconcile::Context;
+use crate::telemetry;
 
 /// What every verb gets: the global options, the environment, the terminal.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let detailed = matches!(&line.command, Command::Diff(args) if args.detailed_exitcode);
     // Acting does not depend on a reader; for all others a reader that left has seen enough.
     let acts = matches!(line.command, Command::Apply(_) | Command::Serve(_));
+    if !matches!(line.command, Command::Serve(_)) {
+        let level = telemetry::level("warn", session.global.quiet, session.global.verbose);
+        // Nobody logged before us in this process, and our own levels can be read.
+        let _ = telemetry::start_logging(LogFormat::Text, level, false);
+    }
     let result = commands::run(&mut session, line.command);
     if session.ui.is_closed() && !acts {
         return Exit::Done.code();

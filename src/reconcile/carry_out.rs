@@ -83,7 +83,7 @@ async fn run(
         why: &why(&prepared.plan),
         seen: Some(&prepared.fences),
         patience: LOCK_PATIENCE,
-        progress: &say,
+        progress: &context.progress,
     };
     Ok(execute(&apply, &prepared.plan, cancel).await?)
 }
@@ -115,7 +115,7 @@ async fn keep(
 }
 
 /// Logs progress by name only: operations carry clear secrets.
-fn say(progress: &Progress<'_>) {
+pub(super) fn say(progress: &Progress<'_>) {
     match progress {
         Progress::Begun(step) => {
             tracing::info!(step = step.id, what = %step.subject, action = ?step.action, cause = step.cause, "begun")

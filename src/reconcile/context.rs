@@ -6,6 +6,7 @@ use chrono::Utc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::apply::Progress;
 use crate::clients::Clients;
 use crate::clients::secrets::{
     KeyError, SecretError, SecretResolver, SecretSettings, StateFiles, ensure_hmac_key,
@@ -35,6 +36,8 @@ pub struct Context {
     pub store: Option<Store>,
     /// Who we are in locks, history and the journal: the settings' holder and this process.
     pub holder: String,
+    /// Hears what happens while a plan is executed; logs it unless somebody wants to see it.
+    pub progress: fn(&Progress<'_>),
 }
 
 /// Whether a command may write into the state directory.
@@ -97,7 +100,8 @@ impl Context {
             Access::Read => readable_store(&settings).await?,
         };
         let holder = format!("{}/{}", settings.holder, std::process::id());
-        Ok(Context { settings, source, secrets, clients: Clients::default(), key, store, holder })
+        let (clients, progress) = (Clients::default(), super::carry_out::say as fn(&Progress<'_>));
+        Ok(Context { settings, source, secrets, clients, key, store, holder, progress })
     }
 
     /// Reads and checks the desired state at a revision, or the working tree.

@@ -1,5 +1,6 @@
 //! The real program: exit codes, what it says to wrong input, and that its pages are up to date.
 
+mod applied;
 mod stored;
 
 use std::ffi::OsStr;

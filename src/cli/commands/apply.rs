@@ -8,9 +8,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::diff;
-use crate::apply::{RunOutcome, StepStatus};
+use crate::apply::{Progress, RunOutcome, StepStatus};
 use crate::cli::args::{ApplyArgs, Format};
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Loudness, Ui, to_stderr};
 use crate::cli::{Session, block_on};
 use crate::config::Settings;
 use crate::desired::At;
@@ -48,8 +48,42 @@ pub fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
     })
 }
 
+/// Opens everything for acting; who looks on sees each step begin and end.
+async fn open(session: &Session, settings: Settings) -> Result<Context, Error> {
+    let mut context = Context::open(settings, &session.environment, Access::Write).await?;
+    if session.ui.loudness >= Loudness::Normal {
+        context.progress = show;
+    }
+    Ok(context)
+}
+
+/// Shows progress in plain lines.
+fn show(progress: &Progress<'_>) {
+    let line = match progress {
+        Progress::Begun(step) => format!("{}: {} ({})", step.subject, word(step.action), step.cause),
+        Progress::Ended(outcome) => {
+            let took = outcome.started.zip(outcome.ended).map(|(started, ended)| ended - started);
+            let took = took.map_or_else(String::new, |took| format!(" in {:.1}s", took.as_seconds_f64()));
+            let why = outcome.error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
+            format!("{}: {}{took}{why}", outcome.subject, word(outcome.status))
+        }
+        Progress::Said(step, text) => format!("{}: {text}", step.subject),
+        Progress::Asking(..) | Progress::Answered(..) => return,
+    };
+    to_stderr(&printable(&format!("  {line}")));
+}
+
+/// The word that documents use for a value.
+fn word(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { "1 step".to_owned() } else { format!("{count} steps") }
+}
+
 async fn apply_head(session: &mut Session, args: &ApplyArgs, settings: Settings) -> Result<Exit, Error> {
-    let context = Context::open(settings, &session.environment, Access::Write).await?;
+    let context = open(session, settings).await?;
     let desired = session.load(&context).await?;
     let scope = diff::scope(&desired, &args.only)?;
     let mut prepared = reconcile::prepare(&context, &desired, &scope, Mode::Manual).await?;
@@ -69,9 +103,15 @@ async fn apply_saved(
         return Err(Error::Stale { why: format!("the saved plan is stale: {why}"), moved: Vec::new() });
     }
     let settings = Settings { path: saved.path.clone(), ..settings };
-    let context = Context::open(settings, &session.environment, Access::Write).await?;
+    let context = open(session, settings).await?;
     if context.source.is_remote() {
         context.source.fetch().await?;
+    }
+    let current = context.source.resolve(Some(&saved.revision.reference))?;
+    if current.commit != saved.revision.commit {
+        let why =
+            format!("the saved plan is stale: it is for {}, and {current} is there now", saved.revision);
+        return Err(Error::Stale { why, moved: Vec::new() });
     }
     let desired = session.load_at(&context, &At::Revision(saved.revision.clone())).await?;
     let scope = match &saved.scope {
@@ -122,6 +162,7 @@ async fn apply(
     if session.ui.format == Format::Text {
         session.ui.data(&display::text(&prepared.plan, session.ui.color))?;
     }
+    diff::say_hash(session, &prepared.plan);
     if prepared.plan.steps.is_empty() {
         let report = PassReport::unchanged(prepared);
         print(session, &report)?;
@@ -153,7 +194,7 @@ async fn apply(
         }
         prepared = again;
     }
-    session.ui.progress(&format!("Applying {} steps …", prepared.plan.steps.len()));
+    session.ui.progress(&format!("Applying {} …", steps(prepared.plan.steps.len())));
     let cancel = CancellationToken::new();
     let watch = tokio::spawn(stop_on_signal(cancel.clone()));
     let report = reconcile::carry_out(context, desired, prepared, &cancel).await;
@@ -177,12 +218,10 @@ async fn stop_on_signal(cancel: CancellationToken) {
             _ = terminate.recv() => {}
         }
         if count > 0 {
-            crate::cli::ui::to_stderr("Stopped at once; the journal knows what was under way.");
+            to_stderr("Stopped at once; the journal knows what was under way.");
             std::process::exit(i32::from(Exit::Failed.code()));
         }
-        crate::cli::ui::to_stderr(
-            "Stopping after the operation that is under way; once more to stop at once.",
-        );
+        to_stderr("Stopping after the operation that is under way; once more to stop at once.");
         cancel.cancel();
     }
 }
@@ -203,13 +242,7 @@ fn print_text(ui: &mut Ui, report: &PassReport) -> Result<(), Error> {
     let Some(outcome) = &report.outcome else { return Ok(()) };
     let mut text = String::new();
     for step in outcome.steps.iter().filter(|step| step.status != StepStatus::Done) {
-        let word = match step.status {
-            StepStatus::Done => "done",
-            StepStatus::Failed => "failed",
-            StepStatus::Skipped => "skipped",
-            StepStatus::Cancelled => "cancelled",
-        };
-        let _ = write!(text, "{word}: {} {}", step.resource, step.subject);
+        let _ = write!(text, "{}: {} {}", word(step.status), step.resource, step.subject);
         if let Some(error) = &step.error {
             let _ = write!(text, ": {}", printable(error));
         }

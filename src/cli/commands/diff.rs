@@ -13,6 +13,9 @@ use crate::plan::display;
 use crate::plan::plan::Plan;
 use crate::reconcile::{self, Access, Context, Mode, Scope};
 
+/// How much of a plan's hash is shown: as much as nobody hits by chance.
+const HASH_SHOWN: usize = 12;
+
 pub fn run(session: &mut Session, args: &DiffArgs) -> Result<Exit, Error> {
     let settings = session.settings()?;
     let plan = block_on(1, async {
@@ -37,7 +40,20 @@ pub fn print(session: &mut Session, plan: &Plan) -> Result<(), Error> {
         Format::Markdown => session.ui.data(&display::markdown(plan))?,
         Format::Json | Format::Yaml => session.ui.value(&display::json(plan))?,
     }
+    say_hash(session, plan);
     Ok(())
+}
+
+/// Says how to name this plan when a person's permission could make a difference.
+pub fn say_hash(session: &Session, plan: &Plan) {
+    let digits = plan.hash.trim_start_matches("v1:");
+    let digits = digits.get(..HASH_SHOWN).unwrap_or(digits);
+    for resource in plan.resources.iter().filter(|resource| resource.is_refused()) {
+        let id = &resource.id;
+        session
+            .ui
+            .progress(&format!("Where a person may permit it: ipaictl apply --allow-destroy {id}@{digits}"));
+    }
 }
 
 /// The resources that were named, each of which has to exist.
