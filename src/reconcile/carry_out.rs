@@ -34,9 +34,11 @@ pub async fn carry_out(
     let correlation = format!("{}-{:08x}", Utc::now().format("%Y%m%dT%H%M%S"), rand::random::<u32>());
     let span = run_span(&correlation);
     let work = async {
+        let request = prepared.request.clone();
+        let kept = Kept { store, desired, correlation: &correlation, request: request.as_deref() };
         if prepared.plan.steps.is_empty() {
             let mut report = PassReport::unchanged(prepared);
-            keep(store, desired, &mut report, &correlation).await?;
+            kept.keep(&mut report).await?;
             return Ok(report);
         }
         let begun = Instant::now();
@@ -53,7 +55,7 @@ pub async fn carry_out(
             result: None,
             evidence: None,
         };
-        keep(store, desired, &mut report, &correlation).await?;
+        kept.keep(&mut report).await?;
         // Not before it is kept: whoever is next must plan with what came of this.
         if let Some(lease) = report.outcome.as_mut().and_then(|outcome| outcome.lease.take()) {
             lease.release().await?;
@@ -88,30 +90,35 @@ async fn run(
     Ok(execute(&apply, &prepared.plan, cancel).await?)
 }
 
-async fn keep(
-    store: &Store,
-    desired: &DesiredState,
-    report: &mut PassReport,
-    correlation: &str,
-) -> Result<(), PassError> {
-    let begun = Instant::now();
-    let latest = report.after.as_ref().unwrap_or(&report.plan);
-    let reports = conditions(desired, &report.observed, latest);
-    let pass = Pass {
-        desired,
-        observed: &report.observed,
-        plan: &report.plan,
-        outcome: report.outcome.as_ref(),
-        after: report.after.as_ref(),
-        reports: &reports,
-        evidence: report.evidence.as_deref(),
-        correlation,
-        request: None,
-    };
-    let Saved { result, .. } = save(store, &pass, Utc::now()).await?;
-    report.result = result;
-    record_duration(Phase::Record, begun.elapsed());
-    Ok(())
+/// Where and as what a pass is kept.
+struct Kept<'a> {
+    store: &'a Store,
+    desired: &'a DesiredState,
+    correlation: &'a str,
+    request: Option<&'a str>,
+}
+
+impl Kept<'_> {
+    async fn keep(&self, report: &mut PassReport) -> Result<(), PassError> {
+        let begun = Instant::now();
+        let latest = report.after.as_ref().unwrap_or(&report.plan);
+        let reports = conditions(self.desired, &report.observed, latest);
+        let pass = Pass {
+            desired: self.desired,
+            observed: &report.observed,
+            plan: &report.plan,
+            outcome: report.outcome.as_ref(),
+            after: report.after.as_ref(),
+            reports: &reports,
+            evidence: report.evidence.as_deref(),
+            correlation: self.correlation,
+            request: self.request,
+        };
+        let Saved { result, .. } = save(self.store, &pass, Utc::now()).await?;
+        report.result = result;
+        record_duration(Phase::Record, begun.elapsed());
+        Ok(())
+    }
 }
 
 /// Logs progress by name only: operations carry clear secrets.

@@ -26,6 +26,8 @@ pub struct Prepared {
     pub(super) fences: Fences,
     pub(super) only: Option<BTreeSet<ResourceId>>,
     pub(super) manual: bool,
+    /// The manual request that the pass answers, by token; kept with the resources.
+    pub request: Option<String>,
     memory: Memory,
 }
 
@@ -49,7 +51,7 @@ impl Prepared {
             manual,
             allow_destroy: None,
         });
-        Prepared { observed, plan, fences, only, manual, memory }
+        Prepared { observed, plan, fences, only, manual, request: None, memory }
     }
 
     /// Plans again on the same facts, with a person's permission to remove or lose data of these resources.

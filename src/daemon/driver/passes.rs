@@ -17,7 +17,7 @@ use crate::desired::source::SourceError;
 use crate::desired::state::DesiredState;
 use crate::model::id::{Kind, ResourceId};
 use crate::model::problem::error_chain;
-use crate::reconcile::{Mode, PassError, PassReport, Scope, reconcile};
+use crate::reconcile::{Mode, PassError, PassReport, Scope, carry_out, prepare};
 use crate::telemetry::{self, PassOutcome, Phase};
 
 /// What runs beside the loop, and ended.
@@ -64,6 +64,7 @@ impl Driver {
     fn start_pass(&mut self, id: ResourceId, state: Arc<DesiredState>) {
         let tokens = self.asked.remove(&id).unwrap_or_default();
         let mode = if tokens.is_empty() { Mode::Automatic } else { Mode::Manual };
+        let request = tokens.last().cloned();
         let cancel = CancellationToken::new();
         let (context, token) = (self.context.clone(), cancel.clone());
         let digest = state.digest_of(&id).map(str::to_owned);
@@ -72,7 +73,13 @@ impl Driver {
         let work = async move {
             let started = Instant::now();
             let scope = Scope::Only([id.clone()].into());
-            let report = reconcile(&context, &state, &scope, mode, &token).await;
+            let report = match prepare(&context, &state, &scope, mode).await {
+                Ok(mut prepared) => {
+                    prepared.request = request;
+                    carry_out(&context, &state, prepared, &token).await
+                }
+                Err(err) => Err(err),
+            };
             Work::Passed(Box::new(Passed { id, report, digest, took: started.elapsed() }))
         };
         let task = self.works.spawn(work.instrument(span));
@@ -84,14 +91,25 @@ impl Driver {
         let Passed { id, report, digest, took } = passed;
         telemetry::record_duration(Phase::Total, took);
         let verdict = match &report {
-            Ok(report) => judge(&id, report),
+            Ok(report) => {
+                if !report.plan.complete {
+                    telemetry::count_error(Phase::Observe);
+                }
+                judge(&id, report)
+            }
             Err(err) => {
-                telemetry::count_error(Phase::Total);
+                telemetry::count_error(match err {
+                    PassError::Apply(_) => Phase::Apply,
+                    PassError::Store(_) | PassError::NoStore => Phase::Record,
+                });
                 tracing::warn!(resource = %id, "the pass failed: {}", error_chain(err));
                 failed(error_chain(err))
             }
         };
         telemetry::count_run(verdict.outcome);
+        if verdict.acted && verdict.outcome == PassOutcome::Failed {
+            telemetry::count_error(Phase::Apply);
+        }
         self.say(&id, &verdict);
         let key = Key::Resource(id.clone());
         let flight = self.flights.remove(&key);

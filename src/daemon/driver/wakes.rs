@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Driver;
 use crate::daemon::modes::FULL_PASS;
@@ -12,6 +12,9 @@ use crate::daemon::triggers::wake::{News, Wake};
 use crate::model::id::ResourceId;
 use crate::record::requests::Request;
 use crate::telemetry::{self, Trigger};
+
+/// How long stops by hand are kept: nobody holds on to one for more than half an hour.
+const STOPS_KEPT: TimeDelta = TimeDelta::days(1);
 
 impl Driver {
     pub(super) async fn wake(&mut self, wake: Wake) {
@@ -79,6 +82,7 @@ impl Driver {
         if matches!(due, Due::Run(_)) {
             telemetry::count_wake(Trigger::Schedule);
             tracing::info!(scheduled = %noted, "full pass");
+            self.keep(self.store.trim_stops(wall - STOPS_KEPT)).await;
             self.wake_all(now);
         }
     }

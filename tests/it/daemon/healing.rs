@@ -79,7 +79,10 @@ fn own_operations_neither_wake_without_end_nor_count_as_stops_by_hand() {
 fn a_request_is_answered_and_settings_are_read_again() {
     let mut world = World::new(&World::service("a", ""));
     world.serve();
-    world.wait_in_sync();
+    world.wait("the pass is kept", |world| {
+        let output = world.command().args(["status", "-o", "json"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains(&format!("Stack/{}", world.name))
+    });
     let asked = world.number("ipaictl_wakes_total{trigger=\"manual\"}");
     let output = world.command().args(["reconcile", &format!("Stack/{}", world.name)]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -87,6 +90,12 @@ fn a_request_is_answered_and_settings_are_read_again() {
     let answer =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{answer}");
+
+    world.wait("the resource says so", |world| {
+        let stack = format!("Stack/{}", world.name);
+        let output = world.command().args(["status", &stack, "-o", "json"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains("\"lastHandledRequest\": \"2")
+    });
 
     world = world.with_settings("intervals: {driftScan: 20s}\nholder: another\n");
     let _ = world.command();
