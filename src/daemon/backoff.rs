@@ -113,6 +113,7 @@ pub fn spread(duration: Duration, share: f64, random: f64) -> Duration {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
     use super::*;
 

@@ -249,6 +249,7 @@ impl Entry {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
     use super::*;
     use crate::model::id::Kind;

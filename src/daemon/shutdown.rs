@@ -58,6 +58,7 @@ impl Shutdown {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
     use super::*;
 

@@ -36,6 +36,7 @@ impl Reconnect {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
     use super::*;
 
