@@ -113,8 +113,9 @@ pub fn spread(duration: Duration, share: f64, random: f64) -> Duration {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
+
     use super::*;
 
     fn seconds(count: u64) -> Duration {

@@ -249,8 +249,9 @@ impl Entry {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
+
     use super::*;
     use crate::model::id::Kind;
 

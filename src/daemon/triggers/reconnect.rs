@@ -36,8 +36,9 @@ impl Reconnect {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
+
     use super::*;
 
     #[test]
