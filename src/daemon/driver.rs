@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::passes::{Flight, Work};
@@ -96,7 +96,8 @@ struct Driver {
     poll: Instant,
     scans: BTreeMap<String, Instant>,
     works: JoinSet<Work>,
-    tasks: HashMap<Id, Option<Key>>,
+    /// What runs beside the loop; without a key, the first observation.
+    tasks: HashMap<Id, (Option<Key>, AbortHandle)>,
     flights: BTreeMap<Key, Flight>,
     /// Until when a resource's events are taken for our own.
     own_events: BTreeMap<ResourceId, Instant>,
@@ -207,6 +208,12 @@ impl Driver {
         for flight in self.flights.values() {
             flight.cancel.cancel();
         }
+        // Looks change nothing, so nobody waits for a slow remote.
+        for (key, task) in self.tasks.values() {
+            if !matches!(key, Some(Key::Resource(_))) {
+                task.abort();
+            }
+        }
         self.shutdown.asked(now)
     }
 
@@ -265,7 +272,10 @@ impl Driver {
                 }
             }
             Err(err) => {
-                let key = self.tasks.remove(&err.id()).flatten();
+                let key = self.tasks.remove(&err.id()).and_then(|(key, _)| key);
+                if err.is_cancelled() {
+                    return;
+                }
                 tracing::error!(key = key.as_ref().map(ToString::to_string), "a pass ended by a bug: {err}");
                 self.crashed(key, now);
             }

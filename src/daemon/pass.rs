@@ -119,3 +119,78 @@ fn left(plan: &Plan, id: &ResourceId) -> Vec<String> {
         .chain(notes.filter(|note| note.kind != NoteKind::NotEnforced).map(|note| note.text.clone()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{Kind, Revision};
+    use crate::model::note::Note;
+    use crate::observed::observation::Observation;
+    use crate::plan::plan::ResourcePlan;
+
+    fn id() -> ResourceId {
+        ResourceId::new(Kind::Stack, "web")
+    }
+
+    fn report(complete: bool, notes: Vec<Note>) -> PassReport {
+        let own = ResourcePlan {
+            id: id(),
+            from_commit: None,
+            digest: "v1:d".into(),
+            steps: Vec::new(),
+            notes,
+            complete,
+            desired: true,
+            subjects: Default::default(),
+            orphans: Vec::new(),
+        };
+        let plan = Plan {
+            revision: Revision { reference: "main".into(), commit: None },
+            resources: vec![own],
+            steps: Vec::new(),
+            complete,
+            hash: "v1:h".into(),
+        };
+        let observed = Observation::default();
+        PassReport { observed, plan, outcome: None, after: None, result: None, evidence: None }
+    }
+
+    fn judged(complete: bool, kinds: &[NoteKind]) -> Verdict {
+        judge(&id(), &report(complete, kinds.iter().map(|kind| Note::new(*kind, None, "why")).collect()))
+    }
+
+    #[test]
+    fn a_resource_without_steps_and_notes_is_in_sync() {
+        let verdict = judged(true, &[NoteKind::NotEnforced]);
+        assert!(verdict.in_sync && verdict.left.is_empty());
+        assert_eq!((verdict.ending, verdict.outcome), (Ending::Good, PassOutcome::Unchanged));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_tried_again_and_never_in_sync() {
+        for verdict in [judged(false, &[]), judged(true, &[NoteKind::Unknown])] {
+            assert!(!verdict.in_sync);
+            assert_eq!(verdict.ending, Ending::Transient);
+        }
+    }
+
+    #[test]
+    fn only_another_input_helps_what_a_person_has_to_decide() {
+        for kind in [NoteKind::NeedsDecision, NoteKind::Refused, NoteKind::Stalled, NoteKind::Contended] {
+            assert_eq!(judged(true, &[kind]).ending, Ending::Terminal, "{kind:?}");
+        }
+        assert_eq!(judged(true, &[NoteKind::Blocked]).ending, Ending::Blocked);
+        assert_eq!(judged(true, &[NoteKind::Blocked, NoteKind::Unknown]).ending, Ending::Transient);
+    }
+
+    #[test]
+    fn something_held_is_looked_at_when_its_time_is_over_and_drift_is_counted() {
+        let mut note = Note::new(NoteKind::Held, None, "stopped by hand");
+        note.until = Some(DateTime::UNIX_EPOCH);
+        note.class = Some(Class::Drift(DriftClass::State));
+        let verdict = judge(&id(), &report(true, vec![note]));
+        assert_eq!(verdict.until, Some(DateTime::UNIX_EPOCH));
+        assert_eq!((verdict.ending, verdict.drift), (Ending::Good, vec![DriftClass::State]));
+        assert!(!verdict.in_sync);
+    }
+}

@@ -83,7 +83,7 @@ impl Driver {
             Work::Passed(Box::new(Passed { id, report, digest, took: started.elapsed() }))
         };
         let task = self.works.spawn(work.instrument(span));
-        self.tasks.insert(task.id(), Some(key.clone()));
+        self.tasks.insert(task.id(), (Some(key.clone()), task));
         self.flights.insert(key, Flight { cancel, news: false, tokens });
     }
 
@@ -142,7 +142,9 @@ impl Driver {
 
     /// Takes note of how the resource is, and wakes those that waited for it.
     fn settle(&mut self, id: &ResourceId, verdict: &Verdict, now: Instant) {
-        self.vitals.set_resource(id, verdict.in_sync, verdict.drift.clone(), now);
+        // What is left of a deleted resource may stay for good; that is for `status` to say, not for an alarm.
+        let wanted = self.revisions.in_use().is_some_and(|state| state.digest_of(id).is_some());
+        self.vitals.set_resource(id, verdict.in_sync || !wanted, verdict.drift.clone(), now);
         if verdict.ending == Ending::Blocked {
             self.blocked.insert(id.clone());
         } else {

@@ -38,7 +38,7 @@ impl Driver {
         let (context, known) = (self.context.clone(), self.revisions.known());
         let again = std::mem::take(&mut self.again);
         let task = self.works.spawn(async move { Work::Looked(look(&context, known, again).await) });
-        self.tasks.insert(task.id(), Some(Key::Source));
+        self.tasks.insert(task.id(), (Some(Key::Source), task));
     }
 
     /// Takes over what a look brought.
@@ -122,7 +122,7 @@ impl Driver {
 
     /// Looks at all of the world once before anything is done to it.
     fn start_first(&mut self, state: Arc<DesiredState>) {
-        if self.flights.contains_key(&Key::Source) {
+        if self.tasks.values().any(|(key, _)| key.is_none()) {
             return;
         }
         let context = self.context.clone();
@@ -130,7 +130,7 @@ impl Driver {
             let never = CancellationToken::new();
             Work::First(Box::new(reconcile(&context, &state, &Scope::All, Mode::DryRun, &never).await))
         });
-        self.tasks.insert(task.id(), None);
+        self.tasks.insert(task.id(), (None, task));
     }
 
     /// The world was seen whole, or could not be.
