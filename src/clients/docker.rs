@@ -66,34 +66,34 @@ pub enum DockerError {
         why: String,
     },
     /// Nobody answers, or what answers is no engine.
-    #[error("the engine at `{endpoint}` does not answer while asked to {what} `{which}`")]
+    #[error("the engine at `{endpoint}` does not answer, asked to {what}{}", of(which))]
     Unreachable {
         /// The endpoint.
         endpoint: String,
         /// What was asked.
         what: &'static str,
-        /// Of which thing.
+        /// Of which thing; empty for the engine itself.
         which: String,
         /// The transport's error.
         #[source]
         source: Box<ApiError>,
     },
     /// It took too long.
-    #[error("the engine did not {what} `{which}` within {seconds} s")]
+    #[error("the engine did not {what}{} within {seconds} s", of(which))]
     Deadline {
         /// What was asked.
         what: &'static str,
-        /// Of which thing.
+        /// Of which thing; empty for the engine itself.
         which: String,
         /// The deadline.
         seconds: u64,
     },
     /// The engine refused.
-    #[error("failed to {what} `{which}`: {message}")]
+    #[error("failed to {what}{}: {message}", of(which))]
     Refused {
         /// What was asked.
         what: &'static str,
-        /// Of which thing.
+        /// Of which thing; empty for the engine itself.
         which: String,
         /// The HTTP status; 0 when the refusal came in the middle of a stream.
         status: u16,
@@ -101,11 +101,11 @@ pub enum DockerError {
         message: String,
     },
     /// The engine answered something that is not in its API.
-    #[error("the engine's answer to {what} `{which}` can't be read")]
+    #[error("the engine's answer to {what}{} can't be read", of(which))]
     Answer {
         /// What was asked.
         what: &'static str,
-        /// Of which thing.
+        /// Of which thing; empty for the engine itself.
         which: String,
         /// What is wrong with the answer.
         #[source]
@@ -116,11 +116,16 @@ pub enum DockerError {
     Local {
         /// What was asked.
         what: &'static str,
-        /// Of which thing.
+        /// Of which thing; empty for the engine itself.
         which: String,
         /// Why not.
         why: String,
     },
+}
+
+/// A name after what was asked of it; what is asked of the engine itself has none.
+fn of(which: &str) -> String {
+    if which.is_empty() { String::new() } else { format!(" `{which}`") }
 }
 
 impl DockerError {
@@ -181,8 +186,7 @@ impl Docker {
 
     /// Asks the engine whether it is there, and for its version now.
     pub async fn ping(&self) -> Result<String, DockerError> {
-        let version =
-            self.call("tell the version of", self.endpoint(), READ_DEADLINE, self.api.version()).await?;
+        let version = self.call("tell its version", "", READ_DEADLINE, self.api.version()).await?;
         Ok(version.version.unwrap_or_default())
     }
 

@@ -5,3 +5,4 @@ mod parity;
 mod commands;
 mod operations;
 mod images;
+mod speed;

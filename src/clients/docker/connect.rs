@@ -76,11 +76,11 @@ pub(super) async fn connect(endpoint: &str) -> Result<Docker, DockerError> {
 }
 
 async fn open(socket: &Path, shared: Shared) -> Result<Docker, DockerError> {
-    let which = shared.endpoint.clone();
+    let endpoint = shared.endpoint.clone();
     let unreachable = |source| DockerError::Unreachable {
-        endpoint: which.clone(),
-        what: "connect to",
-        which: which.clone(),
+        endpoint,
+        what: "connect",
+        which: String::new(),
         source: Box::new(source),
     };
     let path = socket.to_str().unwrap_or_default();
@@ -88,10 +88,10 @@ async fn open(socket: &Path, shared: Shared) -> Result<Docker, DockerError> {
         bollard::Docker::connect_with_unix(path, TRANSPORT_DEADLINE_SECONDS, bollard::API_DEFAULT_VERSION)
             .map_err(unreachable)?;
     let mut docker = Docker { api, shared: Arc::new(shared) };
-    let question = "agree on a version with";
+    let question = "agree on a version";
     // The question names no version, so every engine answers it.
-    docker.api = docker.call(question, &which, READ_DEADLINE, docker.api.clone().negotiate_version()).await?;
-    let version = docker.call(question, &which, READ_DEADLINE, docker.api.version()).await?;
+    docker.api = docker.call(question, "", READ_DEADLINE, docker.api.clone().negotiate_version()).await?;
+    let version = docker.call(question, "", READ_DEADLINE, docker.api.version()).await?;
     let api_version = version.api_version.unwrap_or_default();
     let shared = Arc::get_mut(&mut docker.shared).expect("nobody else has it yet");
     shared.version = version.version.unwrap_or_default();

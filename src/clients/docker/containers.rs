@@ -20,13 +20,7 @@ impl Docker {
     pub async fn containers(&self) -> Result<Vec<ContainerSummary>, DockerError> {
         // Without sizes: the engine would walk every file of every container.
         let options = ListContainersOptionsBuilder::default().all(true).size(false).build();
-        self.call(
-            "list containers of",
-            self.endpoint(),
-            READ_DEADLINE,
-            self.api.list_containers(Some(options)),
-        )
-        .await
+        self.call("list containers", "", READ_DEADLINE, self.api.list_containers(Some(options))).await
     }
 
     /// One container by id or name; `None` when there is none.

@@ -16,7 +16,7 @@ impl Docker {
     /// All networks.
     pub async fn networks(&self) -> Result<Vec<Network>, DockerError> {
         let call = self.api.list_networks(None::<ListNetworksOptions>);
-        self.call("list networks of", self.endpoint(), READ_DEADLINE, call).await
+        self.call("list networks", "", READ_DEADLINE, call).await
     }
 
     /// One network by id or name, with what is attached to it; `None` when there is none.
@@ -68,7 +68,7 @@ impl Docker {
     /// All volumes.
     pub async fn volumes(&self) -> Result<Vec<Volume>, DockerError> {
         let call = self.api.list_volumes(None::<ListVolumesOptions>);
-        let answer = self.call("list volumes of", self.endpoint(), READ_DEADLINE, call).await?;
+        let answer = self.call("list volumes", "", READ_DEADLINE, call).await?;
         Ok(answer.volumes.unwrap_or_default())
     }
 

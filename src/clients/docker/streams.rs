@@ -69,9 +69,9 @@ impl Docker {
         }
         let docker = self.clone();
         // The clone keeps the tunnel of a far engine alive as long as somebody listens.
-        self.api.events(Some(options.build())).map(move |event| {
-            event.map_err(|err| docker.explain("tell the events of", docker.endpoint(), err))
-        })
+        self.api
+            .events(Some(options.build()))
+            .map(move |event| event.map_err(|err| docker.explain("tell its events", "", err)))
     }
 
     /// Runs a command in a running container and waits for it.
