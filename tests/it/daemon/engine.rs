@@ -34,7 +34,9 @@ impl Engine {
         // Left by a killed engine, it keeps the next one from starting.
         let _ = std::fs::remove_file(folder.join("e/containerd/containerd.pid"));
         let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-        let child = Command::new("dockerd")
+        // In a network namespace of its own: an engine without a bridge takes `docker0` away from whoever has one.
+        let child = Command::new("unshare")
+            .args(["--net", "dockerd"])
             .arg("--data-root")
             .arg(folder.join("d"))
             .arg("--exec-root")
