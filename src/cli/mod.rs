@@ -83,16 +83,6 @@ impl Session {
         }
         Ok(At::Revision(context.source.resolve(self.global.revision.as_deref())?))
     }
-
-    /// Ends commands that have no Markdown form.
-    pub fn refuse_markdown(&self) -> Result<(), Error> {
-        match self.ui.format {
-            Format::Markdown => {
-                Err(Error::usage("this command has no Markdown form", "Use -o text, json or yaml."))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Runs one command line, from its arguments to its exit code.
@@ -112,16 +102,47 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         // Nobody logged before us in this process, and our own levels can be read.
         let _ = telemetry::start_logging(LogFormat::Text, level, false);
     }
-    let result = commands::run(&mut session, line.command);
-    if session.ui.is_closed() && !acts {
-        return Exit::Done.code();
-    }
+    let result = check_options(&session.global, &line.command)
+        .and_then(|()| commands::run(&mut session, line.command));
     match result {
+        Ok(_) if session.ui.is_closed() && !acts => Exit::Done.code(),
         Ok(exit) => exit.code(),
         Err(error) => {
             to_stderr(&error.render());
             if detailed { Exit::Failed.code() } else { error.exit().code() }
         }
+    }
+}
+
+/// Refuses global options that would have no effect on the command.
+fn check_options(global: &Global, command: &Command) -> Result<(), Error> {
+    let refuse = |option: &str, hint: &str| {
+        Err(Error::usage(format!("this command has no use for `{option}`"), hint.to_owned()))
+    };
+    let reads = matches!(
+        command,
+        Command::Validate(_) | Command::Diff(_) | Command::Plan(_) | Command::Apply(_) | Command::Doctor(_)
+    );
+    if global.revision.is_some() && !reads {
+        return refuse("--revision", "The controller follows a branch: set `branch` in the configuration.");
+    }
+    if global.working_tree && (!reads || matches!(command, Command::Doctor(_))) {
+        return refuse(
+            "--working-tree",
+            "Leave it out; `ipaictl diff --working-tree` previews what is not committed.",
+        );
+    }
+    let has_forms = !matches!(
+        command,
+        Command::Init(_) | Command::Schema(_) | Command::Serve(_) | Command::Completions(_) | Command::Man(_)
+    );
+    let has_markdown = matches!(command, Command::Diff(_) | Command::Plan(_) | Command::Status(_));
+    match global.output {
+        Format::Json | Format::Yaml | Format::Markdown if !has_forms => refuse("--output", "Leave it out."),
+        Format::Markdown if !has_markdown => {
+            Err(Error::usage("this command has no Markdown form", "Use -o text, json or yaml."))
+        }
+        _ => Ok(()),
     }
 }
 

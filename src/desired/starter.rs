@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::schema;
+
 /// The starter's files by path; each is valid as it is.
 const FILES: &[(&str, &str)] = &[
     ("README.md", include_str!("starter/README.md")),
@@ -11,6 +13,8 @@ const FILES: &[(&str, &str)] = &[
     ("desired-state/hello.yaml", include_str!("starter/desired-state/hello.yaml")),
     ("desired-state/local.yaml", include_str!("starter/desired-state/local.yaml")),
 ];
+/// The folder of schemas, which the documents name for editors.
+const SCHEMAS: &str = "crds";
 /// The message of the first commit.
 const MESSAGE: &str = "feat: a host and a first stack\n";
 
@@ -18,7 +22,7 @@ const MESSAGE: &str = "feat: a host and a first stack\n";
 #[derive(Debug)]
 pub struct Starter {
     /// The files, relative to the folder.
-    pub files: Vec<&'static str>,
+    pub files: Vec<String>,
     /// What became of the first commit.
     pub commit: Commit,
 }
@@ -71,18 +75,29 @@ pub fn create(directory: &Path) -> Result<Starter, StarterError> {
     }
     // Asked before anything is written: afterwards the folder would be a repository of its own.
     let inside = git2::Repository::discover(directory).is_ok();
-    for (name, text) in FILES {
+    let files = files();
+    for (name, text) in &files {
         let path = directory.join(name);
         let folder = path.parent().expect("every file lies in the folder");
         std::fs::create_dir_all(folder).map_err(|err| file_error(folder, err))?;
         write_new(&path, text).map_err(|err| file_error(&path, err))?;
     }
-    let files = FILES.iter().map(|(name, _)| *name).collect();
+    let files: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
     if inside {
         return Ok(Starter { files, commit: Commit::InsideRepository });
     }
-    let commit = commit_all(directory).map_err(StarterError::Git)?;
+    let commit = commit_all(directory, &files).map_err(StarterError::Git)?;
     Ok(Starter { files, commit })
+}
+
+/// All files by path: the starter's own, and the schemas that editors check its documents with.
+fn files() -> Vec<(String, String)> {
+    let own = FILES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let schemas = schema::files().into_iter().filter(|(name, _)| name.ends_with(".schema.json"));
+    let mut files: Vec<_> =
+        own.chain(schemas.map(|(name, text)| (format!("{SCHEMAS}/{name}"), text))).collect();
+    files.sort();
+    files
 }
 
 /// Writes a file that must not exist yet, whoever else writes here at the same time.
@@ -91,12 +106,12 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::File::options().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-fn commit_all(directory: &Path) -> Result<Commit, git2::Error> {
+fn commit_all(directory: &Path, files: &[String]) -> Result<Commit, git2::Error> {
     let mut options = git2::RepositoryInitOptions::new();
     options.initial_head("main").external_template(false).no_reinit(true);
     let repository = git2::Repository::init_opts(directory, &options)?;
     let mut index = repository.index()?;
-    for (name, _) in FILES {
+    for name in files {
         index.add_path(Path::new(name))?;
     }
     index.write()?;

@@ -38,7 +38,6 @@ struct Applied<'a> {
 }
 
 pub fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     let settings = session.settings()?;
     block_on(THREADS, async {
         match &args.plan {

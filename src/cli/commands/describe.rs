@@ -27,7 +27,6 @@ struct Description {
 }
 
 pub fn run(session: &mut Session, args: &DescribeArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     let id = &args.resource;
     let found = block_on(1, async {
         let store = stored::open(session).await?;

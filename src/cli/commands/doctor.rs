@@ -17,7 +17,6 @@ struct Report<'a> {
 }
 
 pub fn run(session: &mut Session, _args: &DoctorArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     let settings = session.settings()?;
     let checks = block_on(1, examine(&settings, &session.environment, session.global.revision.as_deref()));
     match session.ui.format {

@@ -8,7 +8,6 @@ use crate::error::{Error, Exit};
 use crate::model::id::{ResourceId, is_valid_name};
 
 pub fn run(session: &mut Session, args: &GetArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     let named: Vec<ResourceId> = match &args.name {
         Some(name) if !is_valid_name(name) => {
             let message = format!("`{name}` is not the name of a resource");

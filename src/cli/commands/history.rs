@@ -11,7 +11,6 @@ use crate::record::runs::{HistoryFilter, RunRecord};
 const HEADER: &[&str] = &["RUN", "STARTED", "TOOK", "OUTCOME", "STEPS", "REVISION", "SCOPE", "MESSAGE"];
 
 pub fn run(session: &mut Session, args: &HistoryArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     let runs = block_on(1, async {
         let store = stored::open(session).await?;
         let mut runs = Vec::new();

@@ -24,7 +24,6 @@ struct Asked {
 }
 
 pub fn run(session: &mut Session, args: &ReconcileArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     let asked = block_on(1, ask(session, args))?;
     let request = &asked.request;
     match session.ui.format {

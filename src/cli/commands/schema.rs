@@ -39,17 +39,13 @@ pub fn run(session: &mut Session, args: &SchemaArgs) -> Result<Exit, Error> {
 
 /// The files of `--out`, by name.
 fn files(kinds: &[Kind], format: Option<SchemaFormat>) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    for kind in kinds {
-        let stem = kind.as_str().to_lowercase();
-        if format != Some(SchemaFormat::Jsonschema) {
-            files.push((format!("{stem}.crd.yaml"), schema::crd(*kind)));
-        }
-        if format != Some(SchemaFormat::Crd) {
-            files.push((format!("{stem}.schema.json"), pretty(&schema::json_schema(*kind)) + "\n"));
-        }
-    }
-    files
+    let is_wanted = |name: &str| {
+        let stem = name.split('.').next().unwrap_or_default();
+        let is_json = name.ends_with(".json");
+        let of_format = format.is_none_or(|format| is_json == (format == SchemaFormat::Jsonschema));
+        of_format && kinds.iter().any(|kind| kind.as_str().eq_ignore_ascii_case(stem))
+    };
+    schema::files().into_iter().filter(|(name, _)| is_wanted(name)).collect()
 }
 
 fn pretty(value: &Value) -> String {

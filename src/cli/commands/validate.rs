@@ -21,7 +21,6 @@ struct Validation<'a> {
 }
 
 pub fn run(session: &mut Session, args: &ValidateArgs) -> Result<Exit, Error> {
-    session.refuse_markdown()?;
     if args.target.is_some() && session.global.revision.is_some() {
         return Err(Error::usage(
             "a path is read from the working tree, not from a revision",
