@@ -17,7 +17,7 @@ use crate::desired::state::DesiredState;
 use crate::desired::{At, LoadOptions, Source, load};
 use crate::model::problem::error_chain as chain;
 use crate::reconcile::{KEY_FILE, resolver, source_settings};
-use crate::record::facts::HEARTBEAT;
+use crate::record::facts::{Fact, HEARTBEAT, is_alive};
 use crate::record::store::{Store, parse_location};
 
 /// git below this lacks options that fetching uses.
@@ -28,8 +28,6 @@ const ENGINE_VERSION_MIN: (u32, u32) = (20, 10);
 const GIT_TIME_MAX: Duration = Duration::from_secs(10);
 /// A clock that is further behind than this makes schedules and leases wrong.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
-/// A controller that lives notes it more often than this.
-const HEARTBEAT_AGE_MAX: TimeDelta = TimeDelta::seconds(60);
 /// The beginning of 2026: a clock before this was never set.
 const CLOCK_MIN: i64 = 1_767_225_600;
 /// The endpoint that is checked when no desired state names one.
@@ -93,7 +91,8 @@ pub async fn examine(settings: &Settings, environment: &Environment, at: Option<
     checks.push(key(&settings.state_dir.join(KEY_FILE)));
     let (heartbeat, check) = store(settings).await;
     checks.push(check);
-    let is_running = heartbeat.is_some_and(|noted| Utc::now() - noted <= HEARTBEAT_AGE_MAX);
+    let is_running = is_alive(heartbeat.as_ref(), Utc::now());
+    let heartbeat = heartbeat.map(|fact| fact.noted);
     checks.push(controller(heartbeat, is_running));
     checks.push(port(settings.listen, is_running));
     checks.push(clock(Utc::now(), heartbeat));
@@ -264,7 +263,7 @@ fn key(path: &Path) -> Check {
 }
 
 /// Checks the store; says when a controller was last alive.
-async fn store(settings: &Settings) -> (Option<DateTime<Utc>>, Check) {
+async fn store(settings: &Settings) -> (Option<Fact>, Check) {
     const NAME: &str = "store";
     let path = match parse_location(&settings.store_url()) {
         Ok(path) => path,
@@ -282,7 +281,7 @@ async fn store(settings: &Settings) -> (Option<DateTime<Utc>>, Check) {
             return (None, Check::fail(NAME, chain(&err), mend));
         }
     };
-    let heartbeat = store.fact(HEARTBEAT).await.ok().flatten().map(|fact| fact.noted);
+    let heartbeat = store.fact(HEARTBEAT).await.ok().flatten();
     let check = match store.check().await {
         Ok(()) => Check::ok(NAME, format!("`{shown}` is sound")),
         Err(err) => {

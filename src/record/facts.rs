@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::store::{Store, StoreError, time_text};
 use crate::model::id::Revision;
@@ -13,6 +13,16 @@ pub const HEARTBEAT: &str = "heartbeat";
 pub const LAST_GOOD_REVISION: &str = "last-good-revision";
 /// The fact that holds the state repository's condition, as JSON.
 pub const SOURCE_CONDITION: &str = "source-condition";
+
+/// The heartbeat's text once `serve` has ended by itself.
+pub const STOPPED: &str = "stopped";
+/// A heart beats each minute; without two beats in a row nobody lives.
+const HEARTBEAT_AGE_MAX: TimeDelta = TimeDelta::seconds(150);
+
+/// Whether a controller lives, by its heartbeat.
+pub fn is_alive(heartbeat: Option<&Fact>, now: DateTime<Utc>) -> bool {
+    heartbeat.is_some_and(|fact| fact.text != STOPPED && now - fact.noted <= HEARTBEAT_AGE_MAX)
+}
 
 /// A fact and when it was noted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,5 +131,21 @@ impl Store {
         let query = sqlx::query_as(LAST_RUN).bind(name);
         let row: Option<(String,)> = self.read(query.fetch_optional(&mut *connection).await)?;
         row.map(|(text,)| self.time(&text)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_lives_while_its_heart_beats_and_until_it_says_that_it_ended() {
+        let now = Utc::now();
+        let beat =
+            |text: &str, seconds| Fact { text: text.to_owned(), noted: now - TimeDelta::seconds(seconds) };
+        assert!(is_alive(Some(&beat("", 70)), now));
+        assert!(!is_alive(Some(&beat("", 200)), now));
+        assert!(!is_alive(Some(&beat(STOPPED, 1)), now));
+        assert!(!is_alive(None, now));
     }
 }

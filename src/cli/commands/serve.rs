@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::{Global, ServeArgs};
@@ -12,6 +13,7 @@ use crate::daemon::{self, Stopped};
 use crate::error::{Error, Exit};
 use crate::model::problem::error_chain;
 use crate::reconcile::{Access, Context};
+use crate::record::facts::{HEARTBEAT, STOPPED};
 use crate::telemetry::{self, Metrics};
 use crate::web;
 
@@ -45,8 +47,13 @@ async fn serve(settings: Settings, environment: Environment, global: Global) -> 
     tokio::spawn(web::serve(listener, web::router(vitals.clone(), metrics), stop.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, source = context.source.name(), "serving");
     let reload = Box::new(move || Session::settings_of(&environment, &global).map_err(|err| explain(&err)));
+    store.note_fact(HEARTBEAT, "", Utc::now()).await?;
     let stopped = daemon::serve(context, store.clone(), vitals, reload).await?;
     stop.cancel();
+    // Readers know at once; that it can't be noted is said by the age of the last beat.
+    if let Err(err) = store.note_fact(HEARTBEAT, STOPPED, Utc::now()).await {
+        tracing::warn!("the end could not be noted: {}", error_chain(&err));
+    }
     store.close().await;
     tracing::info!(how = ?stopped, "stopped");
     Ok(match stopped {

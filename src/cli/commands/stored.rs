@@ -1,18 +1,15 @@
 //! What the commands that read the store share: opening it, finding resources in it, saying how fresh it is.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::cli::Session;
 use crate::error::Error;
 use crate::model::condition::{Condition, ConditionType, Status};
 use crate::model::id::{ResourceId, Revision};
 use crate::model::problem::nearest;
-use crate::record::facts::HEARTBEAT;
+use crate::record::facts::{Fact, HEARTBEAT, is_alive};
 use crate::record::resources::ResourceStatus;
 use crate::record::store::{Store, parse_location};
-
-/// A controller that lives notes it more often than this.
-const HEARTBEAT_AGE_MAX: TimeDelta = TimeDelta::seconds(60);
 
 /// Opens the store that the settings name; that there is none yet is an error.
 pub async fn open(session: &Session) -> Result<Store, Error> {
@@ -28,11 +25,11 @@ pub async fn open(session: &Session) -> Result<Store, Error> {
 
 /// Says on stderr when nobody keeps the store up to date. It depends on the time, so it is not part of the data.
 pub async fn say_freshness(session: &Session, store: &Store) -> Result<bool, Error> {
-    let heartbeat = store.fact(HEARTBEAT).await?.map(|fact| fact.noted);
-    let is_running = is_alive(heartbeat, Utc::now());
+    let heartbeat = store.fact(HEARTBEAT).await?;
+    let is_running = is_alive(heartbeat.as_ref(), Utc::now());
     if !is_running {
         session.ui.progress(&match heartbeat {
-            Some(noted) => format!(
+            Some(Fact { noted, .. }) => format!(
                 "The controller is not running; it was last alive at {}. What follows is as old as that or as the last apply.",
                 time(noted)
             ),
@@ -40,10 +37,6 @@ pub async fn say_freshness(session: &Session, store: &Store) -> Result<bool, Err
         });
     }
     Ok(is_running)
-}
-
-fn is_alive(heartbeat: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    heartbeat.is_some_and(|noted| now - noted <= HEARTBEAT_AGE_MAX)
 }
 
 /// The named resources out of all, each of which has to be there; all of them when none is named.
@@ -108,17 +101,4 @@ pub fn revision(revision: Option<&Revision>) -> String {
 /// A time in UTC, to the second.
 pub fn time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_controller_without_a_recent_heartbeat_does_not_run() {
-        let now = Utc::now();
-        assert!(is_alive(Some(now - TimeDelta::seconds(30)), now));
-        assert!(!is_alive(Some(now - TimeDelta::seconds(90)), now));
-        assert!(!is_alive(None, now));
-    }
 }
