@@ -41,11 +41,11 @@ pub struct RemoteUrl {
 }
 
 impl RemoteUrl {
-    /// Reads a URL that a document names: `https` and `ssh`, and whatever begins with an allowed prefix.
+    /// Reads a URL that a document names: `https` and `ssh`, and what is allowed by transport (`file`) or prefix.
     pub fn parse(text: &str, allow: &[String]) -> Result<Self, String> {
         let url = RemoteUrl::parse_own(text)?;
         let permitted = matches!(url.protocol, Protocol::Https | Protocol::Ssh)
-            || allow.iter().any(|prefix| has_url_prefix(&url.text, prefix));
+            || allow.iter().any(|entry| entry == url.protocol.as_str() || has_url_prefix(&url.text, entry));
         if permitted {
             return Ok(url);
         }
@@ -183,6 +183,8 @@ mod tests {
         let allow = ["file:///srv/git/".to_owned(), "git://127.0.0.1:9418".to_owned()];
         assert!(RemoteUrl::parse("file:///srv/git/a", &allow).is_ok());
         assert!(RemoteUrl::parse("git://127.0.0.1:9418/a", &allow).is_ok());
+        assert!(RemoteUrl::parse("/srv/x", &["file".to_owned()]).is_ok());
+        assert!(RemoteUrl::parse("http://host/x", &["file".to_owned()]).is_err());
         for url in
             ["file:///srv/git-evil/a", "file:///srv/git/../../etc", "git://127.0.0.1:94180/a", "/srv/git/a"]
         {

@@ -121,9 +121,10 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     if problems.len() > PROBLEMS_MAX {
         // Errors decide whether the revision can be used, so none may be lost to a wall of warnings.
         problems.sort_by_key(|problem| problem.severity);
+        let next = problems[PROBLEMS_MAX].location.clone();
         problems.truncate(PROBLEMS_MAX);
         let message = format!("there are more problems than the {PROBLEMS_MAX} that are shown");
-        problems.push(Problem::error("too-many-problems", message));
+        problems.push(Problem { location: next, ..Problem::error("too-many-problems", message) });
     }
     problems
 }

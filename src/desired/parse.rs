@@ -9,9 +9,19 @@ use crate::model::id::{API_VERSION, KINDS_LATER, Kind};
 use crate::model::problem::{Location, Problem, nearest};
 
 /// Nodes in all documents of a revision together: ten thousand ordinary documents have 200,000.
-const NODES_MAX: usize = 2_000_000;
+const NODES_MAX: usize = 1_000_000;
 /// Problems of one revision that are kept; nobody reads more.
 pub const PROBLEMS_MAX: usize = 1_000;
+
+/// Rules that refuse a file as a whole: what was read of it until then says nothing.
+const REFUSED: &[&str] = &[
+    "alias-bomb",
+    "file-too-large",
+    "too-deep",
+    "too-many-documents",
+    "too-many-nodes",
+    "too-many-problems",
+];
 
 /// A document of a kind of ours.
 #[derive(Debug)]
@@ -46,8 +56,9 @@ pub fn parse_files(files: &[(String, Vec<u8>)], problems: &mut Vec<Problem>) -> 
         if compose_files.contains(name) {
             continue;
         }
+        let is_refused = found.iter().any(|problem| REFUSED.contains(&problem.rule));
         problems.extend(found);
-        for node in nodes {
+        for node in nodes.into_iter().filter(|_| !is_refused) {
             match kind_of(&node) {
                 Ok(kind) => documents.push(Document { kind, node }),
                 Err(problem) => problems.push(*problem),

@@ -77,7 +77,8 @@ fn explain(error: &ValidationError<'_>, node: &Node, schema: &Value) -> Vec<Prob
     }
     let problem = match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            return unexpected.iter().map(|name| unknown_field(node, &pointer, name, own)).collect();
+            let told = unexpected.iter().take(VIOLATIONS_MAX);
+            return told.map(|name| unknown_field(node, &pointer, name, own)).collect();
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -232,6 +233,7 @@ fn explain_secret(error: &ValidationError<'_>, node: &Node, pointer: &str, own: 
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
             .iter()
+            .take(VIOLATIONS_MAX)
             .map(|name| Problem { snippet: None, ..unknown_field(node, pointer, name, own) })
             .collect(),
         ValidationErrorKind::Type { .. } => {

@@ -2,6 +2,7 @@
 
 mod errors;
 mod hostile;
+mod properties;
 mod schemas;
 mod sources;
 
@@ -88,6 +89,8 @@ pub fn git(directory: &Path, arguments: &[&str]) -> String {
             "user.email=test@example.org",
             "-c",
             "protocol.file.allow=always",
+            "-c",
+            "gc.auto=0",
         ])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

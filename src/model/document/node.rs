@@ -1,24 +1,47 @@
 //! The tree itself: nodes, their places, and ways to find one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use crate::model::problem::{Location, Problem, Snippet};
 
+/// A longer line is not shown with a problem: hundreds of problems on one line of megabytes would fill the memory.
+const LINE_BYTES_MAX: usize = 4096;
+
 /// The text of one file under the name that people know it by.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct SourceFile {
     /// The path as it is shown.
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where lines begin, looked for when the first line is asked for.
+    lines: OnceLock<Vec<usize>>,
 }
 
+/// Two files are the same by name and text, whether or not somebody asked for a line.
+impl PartialEq for SourceFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.text == other.text
+    }
+}
+
+impl Eq for SourceFile {}
+
 impl SourceFile {
+    /// A file by its name and text.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        SourceFile { name: name.into(), text: text.into(), lines: OnceLock::new() }
+    }
+
     /// The text of a line (from 1), without its end.
     pub fn line(&self, line: u32) -> &str {
-        self.text.lines().nth((line as usize).saturating_sub(1)).unwrap_or("")
+        let starts = self.lines.get_or_init(|| {
+            std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+        });
+        let rest = starts.get((line as usize).saturating_sub(1)).and_then(|start| self.text.get(*start..));
+        rest.and_then(|rest| rest.lines().next()).unwrap_or("")
     }
 }
 
@@ -44,8 +67,9 @@ impl Place {
     /// Puts a problem here, with the source line.
     pub fn mark(&self, mut problem: Problem) -> Problem {
         problem.location = Some(self.location());
-        problem.snippet =
-            Some(Snippet { text: self.source.line(self.line).to_owned(), length: self.length.max(1) });
+        let line = self.source.line(self.line);
+        problem.snippet = (line.len() <= LINE_BYTES_MAX)
+            .then(|| Snippet { text: line.to_owned(), length: self.length.max(1) });
         problem
     }
 

@@ -1,6 +1,6 @@
 //! Text → tree, with every bound that hostile input needs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
@@ -13,10 +13,16 @@ use crate::model::problem::{Location, Problem};
 pub const FILE_BYTES_MAX: usize = 5 << 20;
 /// Documents in one file; ordinary repositories have a handful.
 pub const DOCUMENTS_MAX: usize = 20_000;
-/// Nodes in one file, aliases expanded; keeps an alias bomb within about 200 MiB.
-pub const NODES_MAX: usize = 1_000_000;
+/// Nodes in one file, aliases expanded: twice what ten thousand ordinary documents have; read within a second and 150 MiB.
+pub const NODES_MAX: usize = 500_000;
 /// Nodes that aliases may add to one file: far above any use of `x-*` templates, far below a bomb.
 pub const ALIAS_NODES_MAX: usize = 100_000;
+/// Nodes that anchors may keep of one document; each anchor keeps a copy, so nested ones multiply.
+const ANCHORED_NODES_MAX: usize = 200_000;
+/// Problems of one file that are told; nobody reads more.
+const PROBLEMS_MAX: usize = 500;
+/// From this many keys on a map's keys are looked up by hash: a linear look at each is faster below.
+const KEYS_LINEAR_MAX: usize = 32;
 /// Nesting; real Compose files reach 8. Keeps recursion over a tree safe.
 pub const DEPTH_MAX: usize = 64;
 
@@ -28,7 +34,7 @@ pub fn parse_documents(name: &str, bytes: &[u8]) -> (Vec<Node>, Vec<Problem>) {
         Ok(text) => text,
         Err(problem) => return (Vec::new(), vec![problem]),
     };
-    let source = Arc::new(SourceFile { name: name.to_owned(), text });
+    let source = Arc::new(SourceFile::new(name, text));
     let shared = Arc::clone(&source);
     let mut builder = Builder::new(&shared);
     builder.read_stream();
@@ -68,6 +74,7 @@ struct Builder<'a> {
     anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
     alias_nodes: usize,
+    anchored_nodes: usize,
 }
 
 /// A container under construction: its node, the key that waits for a value, its anchor.
@@ -77,6 +84,21 @@ struct Frame {
     anchor: usize,
     /// A key that is no scalar was reported; its value is dropped.
     skip_value: bool,
+    /// The places of a large map's keys among its entries.
+    index: HashMap<String, usize>,
+}
+
+impl Frame {
+    /// The entry of a map that has a key already.
+    fn earlier<'e>(&mut self, entries: &'e [Entry], key: &str) -> Option<&'e Entry> {
+        if entries.len() < KEYS_LINEAR_MAX {
+            return entries.iter().find(|entry| entry.key == key);
+        }
+        for at in self.index.len()..entries.len() {
+            self.index.insert(entries[at].key.clone(), at);
+        }
+        self.index.get(key).map(|at| &entries[*at])
+    }
 }
 
 /// Why reading a file had to stop.
@@ -92,6 +114,7 @@ impl<'a> Builder<'a> {
             anchors: HashMap::new(),
             nodes: 0,
             alias_nodes: 0,
+            anchored_nodes: 0,
         }
     }
 
@@ -122,6 +145,7 @@ impl<'a> Builder<'a> {
                             return;
                         }
                         self.anchors.clear();
+                        self.anchored_nodes = 0;
                     }
                     Some(Ok((Event::DocumentEnd, _))) => break None,
                     Some(Ok((event, span))) => {
@@ -144,7 +168,10 @@ impl<'a> Builder<'a> {
                         place.error("yaml-syntax", format!("not valid YAML: {}", err.info()))
                     };
                     self.problems.push(problem);
-                    if deep || !matches!(parser.proceed_next_document(), Ok(true)) {
+                    if deep
+                        || self.problems.len() >= PROBLEMS_MAX
+                        || !matches!(parser.proceed_next_document(), Ok(true))
+                    {
                         return;
                     }
                 }
@@ -196,7 +223,7 @@ impl<'a> Builder<'a> {
                 self.charge(1, &place)?;
                 let place = Place { length: 1, ..place };
                 let node = Node { value, place, tag: tag.filter(|tag| !is_core_tag(tag)) };
-                stack.push(Frame { node, key: None, anchor, skip_value: false });
+                stack.push(Frame { node, key: None, anchor, skip_value: false, index: HashMap::new() });
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -242,6 +269,11 @@ impl<'a> Builder<'a> {
                 .push(place.error("too-many-nodes", format!("the file has more than {NODES_MAX} nodes")));
             return Err(Stop);
         }
+        if self.problems.len() >= PROBLEMS_MAX {
+            let message = format!("the file has more than {PROBLEMS_MAX} problems");
+            self.problems.push(place.error("too-many-problems", message));
+            return Err(Stop);
+        }
         Ok(())
     }
 
@@ -255,19 +287,25 @@ impl<'a> Builder<'a> {
     ) -> Result<(), Stop> {
         if anchor != 0 {
             let count = node.count();
+            self.anchored_nodes += count;
+            if self.anchored_nodes > ANCHORED_NODES_MAX {
+                let message = format!("anchors keep more than {ANCHORED_NODES_MAX} nodes of one document");
+                self.problems.push(node.place.error("alias-bomb", message));
+                return Err(Stop);
+            }
             self.anchors.insert(anchor, (node.clone(), count));
         }
         let Some(frame) = stack.last_mut() else {
             *root = Some(node);
             return Ok(());
         };
-        match &mut frame.node.value {
+        let mut value = std::mem::replace(&mut frame.node.value, NodeValue::Sequence(Vec::new()));
+        match &mut value {
             NodeValue::Sequence(items) => items.push(node),
             NodeValue::Mapping(_) if frame.skip_value => frame.skip_value = false,
             NodeValue::Mapping(entries) => match frame.key.take() {
                 Some((key, key_place)) => {
-                    let earlier =
-                        (key != "<<").then(|| entries.iter().find(|entry| entry.key == key)).flatten();
+                    let earlier = (key != "<<").then(|| frame.earlier(entries, &key)).flatten();
                     if let Some(earlier) = earlier {
                         self.problems.push(
                             key_place
@@ -289,6 +327,7 @@ impl<'a> Builder<'a> {
             },
             NodeValue::Scalar { .. } => {}
         }
+        frame.node.value = value;
         Ok(())
     }
 
@@ -322,11 +361,10 @@ impl<'a> Builder<'a> {
                 ),
             }
         }
-        for from in merged {
-            for entry in from {
-                if !own.iter().any(|known| known.key == entry.key) {
-                    own.push(entry);
-                }
+        let mut known: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
+        for entry in merged.into_iter().flatten() {
+            if known.insert(entry.key.clone()) {
+                own.push(entry);
             }
         }
         *entries = own;

@@ -1,1 +1,377 @@
-//! x
+//! Real git servers and repositories: what moves, what goes away, what is broken and mended.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ipaictl::desired::source::SourceError;
+use ipaictl::desired::{At, Source, SourceSettings};
+use ipaictl::skills::repository::apply::{CheckoutError, Moved, move_checkout};
+use ipaictl::skills::repository::checkout::CheckoutTarget;
+use ipaictl::skills::repository::observe::observe_checkout;
+
+use super::{Lab, git, host, load_at, rules};
+
+/// `git daemon` on a free port of loopback, killed at the end.
+struct Daemon {
+    child: Child,
+    port: u16,
+}
+
+impl Daemon {
+    fn serve(lab: &Lab) -> Daemon {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("git")
+            .args(["daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1"])
+            .args([format!("--port={port}"), format!("--base-path={}", lab.folder.path().display())])
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "git daemon did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Daemon { child, port }
+    }
+
+    fn url(&self) -> String {
+        format!("git://127.0.0.1:{}/repo", self.port)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // The whole group: `git daemon` is a child of `git`.
+        let group = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+use std::os::unix::process::CommandExt as _;
+
+fn remote_source(lab: &Lab, url: &str, branch: Option<&str>) -> Source {
+    let settings =
+        SourceSettings { repo: url.to_owned(), branch: branch.map(str::to_owned), ..lab.settings() };
+    Source::open(&settings).unwrap()
+}
+
+#[tokio::test]
+async fn a_local_repository_is_read_at_a_commit_and_in_its_working_tree() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    let commit = lab.commit("one");
+    lab.write("desired-state/a.yaml", &host("two"));
+    let source = lab.source();
+    let revision = source.resolve(None).unwrap();
+    assert_eq!((revision.reference.as_str(), revision.commit.as_deref()), ("main", Some(commit.as_str())));
+    let committed = load_at(&source, &At::Revision(revision)).await.state.unwrap();
+    assert!(committed.hosts.contains_key("one"));
+    let written = load_at(&source, &At::WorkingTree).await.state.unwrap();
+    assert!(written.hosts.contains_key("two"));
+    for reference in ["HEAD", &commit[..8], "main"] {
+        assert_eq!(source.resolve(Some(reference)).unwrap().commit, Some(commit.clone()), "{reference}");
+    }
+    assert!(!lab.folder.path().join("state").exists(), "reading wrote into the state folder");
+}
+
+#[tokio::test]
+async fn a_bad_revision_is_told_and_the_next_good_one_loads() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    lab.commit("good");
+    let good = lab.load_head().await.state.unwrap();
+    lab.write("desired-state/a.yaml", "kind: [Host\n");
+    lab.write("desired-state/b.yaml", &host("two").replace("spec", "spek"));
+    lab.commit("bad");
+    let bad = lab.load_head().await;
+    assert!(bad.state.is_none());
+    assert_eq!(rules(&bad), ["yaml-syntax", "missing-field", "unknown-field"]);
+    lab.write("desired-state/a.yaml", &host("one"));
+    lab.write("desired-state/b.yaml", &host("two"));
+    lab.commit("mended");
+    let mended = lab.load_head().await.state.unwrap();
+    assert_eq!(mended.hosts["one"].digest, good.hosts["one"].digest);
+    assert_ne!(mended.digest, good.digest);
+}
+
+#[tokio::test]
+async fn comments_quotes_and_key_order_change_no_digest() {
+    let lab = Lab::with_repository();
+    let text = "apiVersion: ipai.dev/v1alpha1\nkind: Host\nmetadata: {name: a}\nspec:\n  address: x\n  protect: true\n";
+    lab.write("desired-state/a.yaml", text);
+    lab.commit("one");
+    let one = lab.load_head().await.state.unwrap();
+    lab.write(
+        "desired-state/a.yaml",
+        "# why\nspec: {protect: true, \"address\": 'x', drift: {}}\nmetadata:\n  name: \"a\"\nkind: Host\napiVersion: ipai.dev/v1alpha1\n",
+    );
+    lab.commit("two");
+    assert_eq!(lab.load_head().await.state.unwrap().digest, one.digest);
+}
+
+#[tokio::test]
+async fn a_remote_that_cannot_be_reached_leaves_the_last_revision() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    let first = lab.commit("one");
+    let daemon = Daemon::serve(&lab);
+    let source = remote_source(&lab, &daemon.url(), None);
+    assert!(matches!(source.resolve(None), Err(SourceError::NeverFetched { .. })));
+    source.fetch().await.unwrap();
+    let revision = source.resolve(None).unwrap();
+    assert_eq!((revision.reference.as_str(), revision.commit), ("main", Some(first.clone())));
+    drop(daemon);
+    let err = source.fetch().await.unwrap_err();
+    assert!(matches!(err, SourceError::Unavailable { .. }), "{err}");
+    let revision = source.resolve(None).unwrap();
+    assert_eq!(revision.commit, Some(first));
+    assert!(load_at(&source, &At::Revision(revision)).await.is_valid());
+}
+
+#[tokio::test]
+async fn a_forced_push_is_seen_and_the_old_commit_stays_readable() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    let base = lab.commit("base");
+    lab.write("desired-state/a.yaml", &host("two"));
+    let old = lab.commit("old");
+    let daemon = Daemon::serve(&lab);
+    let source = remote_source(&lab, &daemon.url(), Some("main"));
+    source.fetch().await.unwrap();
+    lab.git(&["reset", "--quiet", "--hard", &base]);
+    lab.write("desired-state/a.yaml", &host("three"));
+    let new = lab.commit("new");
+    lab.git(&["reflog", "expire", "--expire=now", "--all"]);
+    lab.git(&["gc", "--quiet", "--prune=now"]);
+    source.fetch().await.unwrap();
+    let revision = source.resolve(None).unwrap();
+    assert_eq!(revision.commit.as_ref(), Some(&new));
+    assert!(!source.is_descendant(&old, &new).unwrap());
+    assert!(source.is_descendant(&base, &new).unwrap() && source.is_descendant(&new, &new).unwrap());
+    assert!(!source.is_descendant(&"0".repeat(40), &new).unwrap(), "an unknown commit is no ancestor");
+    let rolled_back = source.resolve(Some(&old)).unwrap();
+    assert!(load_at(&source, &At::Revision(rolled_back)).await.state.unwrap().hosts.contains_key("two"));
+}
+
+#[tokio::test]
+async fn a_deleted_branch_is_named_with_the_one_that_may_be_meant() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    lab.commit("one");
+    lab.git(&["branch", "production"]);
+    let url = format!("file://{}", lab.repo().display());
+    let source = remote_source(&lab, &url, Some("production"));
+    source.fetch().await.unwrap();
+    assert!(source.resolve(None).is_ok());
+    lab.git(&["branch", "--quiet", "-D", "production"]);
+    lab.git(&["branch", "productoin"]);
+    source.fetch().await.unwrap();
+    let err = source.resolve(None).unwrap_err();
+    assert_eq!(err.hint().as_deref(), Some("Did you mean `productoin`?"), "{err}");
+    let err = source.resolve(Some("--upload-pack=x")).unwrap_err();
+    assert!(matches!(err, SourceError::UnknownReference { .. }));
+}
+
+#[tokio::test]
+async fn a_damaged_copy_is_made_anew() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    lab.commit("one");
+    let url = format!("file://{}", lab.repo().display());
+    let source = remote_source(&lab, &url, None);
+    source.fetch().await.unwrap();
+    let copy = source.git_dir().unwrap().to_owned();
+    for file in ["packed-refs", "refs/heads/main"] {
+        if copy.join(file).exists() {
+            std::fs::write(copy.join(file), "garbage").unwrap();
+        }
+    }
+    lab.write("desired-state/a.yaml", &host("two"));
+    let commit = lab.commit("two");
+    source.fetch().await.unwrap();
+    assert_eq!(source.resolve(None).unwrap().commit, Some(commit));
+}
+
+#[test]
+fn what_is_no_repository_is_said_so() {
+    let lab = Lab::new();
+    std::fs::create_dir_all(lab.repo()).unwrap();
+    assert!(matches!(lab.source().resolve(None), Err(SourceError::NotARepository { .. })));
+    let lab = Lab::with_repository();
+    assert!(matches!(lab.source().resolve(None), Err(SourceError::Empty { .. })));
+    lab.write("desired-stat/a.yaml", &host("one"));
+    lab.commit("one");
+    let source = lab.source();
+    let at = At::Revision(source.resolve(None).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let secrets = ipaictl::clients::secrets::SecretResolver::new(Default::default());
+    let options = ipaictl::desired::LoadOptions { now: super::now(), fetch: false };
+    let err = runtime.block_on(ipaictl::desired::load(&source, &at, &secrets, &options)).unwrap_err();
+    assert_eq!(err.hint().as_deref(), Some("Did you mean `desired-stat`?"), "{err}");
+    let outside = SourceSettings { path: "../x".into(), ..lab.settings() };
+    assert!(matches!(Source::open(&outside), Err(SourceError::Invalid { .. })));
+}
+
+#[tokio::test]
+async fn ten_thousand_files_load() {
+    let lab = Lab::with_repository();
+    for index in 0..10_000 {
+        let folder = index / 100;
+        lab.write(&format!("desired-state/{folder}/{index}.yaml"), &host(&format!("host-{index}")));
+    }
+    lab.commit("many");
+    lab.git(&["gc", "--quiet"]);
+    let start = Instant::now();
+    let loaded = lab.load_head().await;
+    eprintln!("10,000 files in {:?} (debug build)", start.elapsed());
+    assert_eq!(loaded.state.unwrap().hosts.len(), 10_000);
+    // Debug builds are about ten times slower than what is promised for release builds.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_repository_document_is_fetched_and_its_commit_wanted() {
+    let lab = Lab::with_repository();
+    let code = Lab::with_repository();
+    code.write("x.txt", "1");
+    let commit = code.commit("one");
+    let repository = format!(
+        "{}---\napiVersion: ipai.dev/v1alpha1\nkind: Repository\nmetadata: {{name: code}}\nspec:\n  url: file://{}\n  host: local\n",
+        host("local"),
+        code.repo().display()
+    );
+    lab.write("desired-state/a.yaml", &repository);
+    lab.commit("one");
+    assert_eq!(rules(&lab.load_head().await), ["url-not-allowed"]);
+    let allowed = SourceSettings { allow: vec!["file".into()], ..lab.settings() };
+    let source = Source::open(&allowed).unwrap();
+    let at = At::Revision(source.resolve(None).unwrap());
+    let state = load_at(&source, &at).await.state.unwrap();
+    let known = &state.repositories["code"];
+    assert_eq!(known.commit, Ok(commit));
+    let checkout = known.checkout.as_ref().unwrap();
+    assert!(checkout.path.ends_with("state/checkouts/code"), "{}", checkout.path);
+    let digest = known.resource.digest.clone();
+    code.write("x.txt", "2");
+    code.commit("two");
+    let state = load_at(&source, &at).await.state.unwrap();
+    assert_ne!(state.repositories["code"].resource.digest, digest, "a new commit is a change");
+    // A reference that isn't there is the document's fault; a server that isn't there is nobody's.
+    lab.write("desired-state/a.yaml", &repository.replace("  host:", "  ref: mian\n  host:"));
+    lab.commit("two");
+    let at = At::Revision(source.resolve(None).unwrap());
+    let wrong = load_at(&source, &at).await;
+    assert_eq!(rules(&wrong), ["unknown-ref"]);
+    std::fs::rename(code.repo(), code.folder.path().join("gone")).unwrap();
+    let gone = load_at(&source, &at).await;
+    assert!(gone.state.unwrap().repositories["code"].commit.is_err());
+}
+
+fn target(lab: &Lab, path: &std::path::Path, commit: &str, from: Option<&str>) -> CheckoutTarget {
+    CheckoutTarget {
+        path: path.display().to_string(),
+        commit: commit.to_owned(),
+        objects: lab.repo().join(".git").display().to_string(),
+        url: Some("https://example.org/code.git".into()),
+        from: from.map(str::to_owned),
+    }
+}
+
+#[tokio::test]
+async fn a_checkout_is_made_moved_and_verified() {
+    let lab = Lab::with_repository();
+    lab.write("a.txt", "1");
+    let one = lab.commit("one");
+    lab.write("a.txt", "2");
+    lab.write("sub/b.txt", "b");
+    let two = lab.commit("two");
+    let git_program = lab.source().git().clone();
+    let path = lab.folder.path().join("deep/checkout");
+    assert_eq!(move_checkout(&git_program, &target(&lab, &path, &one, None)).await.unwrap(), Moved::Created);
+    let facts = observe_checkout(path.to_str().unwrap()).await;
+    let facts = facts.known().unwrap();
+    assert_eq!(facts.commit.as_ref(), Some(&one));
+    assert_eq!(facts.url.as_deref(), Some("https://example.org/code.git"));
+    assert!(facts.repository && facts.dirty.is_empty());
+    assert_eq!(
+        move_checkout(&git_program, &target(&lab, &path, &one, None)).await.unwrap(),
+        Moved::Unchanged
+    );
+    // A commit that came later, and is in no branch of the checkout.
+    lab.write("a.txt", "3");
+    let three = lab.commit("three");
+    assert_eq!(
+        move_checkout(&git_program, &target(&lab, &path, &three, Some(&one))).await.unwrap(),
+        Moved::Moved
+    );
+    assert_eq!(std::fs::read_to_string(path.join("a.txt")).unwrap(), "3");
+    let stale = move_checkout(&git_program, &target(&lab, &path, &two, Some(&one))).await;
+    assert!(matches!(stale, Err(CheckoutError::Stale { .. })));
+}
+
+#[tokio::test]
+async fn work_in_a_checkout_is_never_lost() {
+    let lab = Lab::with_repository();
+    lab.write("a.txt", "1");
+    lab.write(".gitignore", "ignored.txt\n");
+    let one = lab.commit("one");
+    lab.write("a.txt", "2");
+    lab.write("new.txt", "theirs");
+    std::fs::write(lab.repo().join(".gitignore"), "").unwrap();
+    lab.write("ignored.txt", "theirs");
+    let two = lab.commit("two");
+    let git_program = lab.source().git().clone();
+    let path = lab.folder.path().join("checkout");
+    move_checkout(&git_program, &target(&lab, &path, &one, None)).await.unwrap();
+    let to_two = target(&lab, &path, &two, Some(&one));
+
+    std::fs::write(path.join("a.txt"), "mine").unwrap();
+    let dirty = move_checkout(&git_program, &to_two).await;
+    assert!(matches!(&dirty, Err(CheckoutError::Dirty { files, .. }) if files == &["a.txt"]), "{dirty:?}");
+    std::fs::write(path.join("a.txt"), "1").unwrap();
+
+    for name in ["new.txt", "ignored.txt"] {
+        std::fs::write(path.join(name), "mine").unwrap();
+        let refused = move_checkout(&git_program, &to_two).await;
+        assert!(matches!(refused, Err(CheckoutError::Git(_))), "{name}: {refused:?}");
+        assert_eq!(std::fs::read_to_string(path.join(name)).unwrap(), "mine");
+        std::fs::remove_file(path.join(name)).unwrap();
+    }
+
+    // A commit that only this checkout has.
+    std::fs::write(path.join("a.txt"), "mine").unwrap();
+    git(&path, &["commit", "--quiet", "--all", "--message", "mine"]);
+    let mine = git(&path, &["rev-parse", "HEAD"]);
+    move_checkout(&git_program, &target(&lab, &path, &two, Some(&mine))).await.unwrap();
+    assert!(git(&path, &["for-each-ref", "--contains", &mine]).contains("refs/ipaictl/kept/"));
+
+    let other = lab.folder.path().join("other");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("x"), "mine").unwrap();
+    let occupied = move_checkout(&git_program, &target(&lab, &other, &two, None)).await;
+    assert!(matches!(occupied, Err(CheckoutError::Occupied { .. })));
+}
+
+#[tokio::test]
+async fn hooks_filters_and_local_configuration_of_others_do_not_run() {
+    let lab = Lab::with_repository();
+    lab.write("a.txt", "1");
+    let one = lab.commit("one");
+    lab.write("a.txt", "2");
+    let two = lab.commit("two");
+    let git_program = lab.source().git().clone();
+    let path = lab.folder.path().join("checkout");
+    move_checkout(&git_program, &target(&lab, &path, &one, None)).await.unwrap();
+    let mark = lab.folder.path().join("ran");
+    let hook = path.join(".git/hooks/post-checkout");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    move_checkout(&git_program, &target(&lab, &path, &two, Some(&one))).await.unwrap();
+    assert!(!mark.exists(), "a hook ran");
+}
