@@ -201,11 +201,21 @@ fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The longest name that is compared with others; comparing takes time by length times length.
+const NEAREST_BYTES_MAX: usize = 64;
+/// Names that one is compared with; nobody has mistyped one of more.
+const NEAREST_CANDIDATES_MAX: usize = 1_000;
+
 /// The candidate nearest to what was written, if one is near enough to be meant.
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if written.len() > NEAREST_BYTES_MAX {
+        return None;
+    }
     let lower = written.to_lowercase();
     candidates
         .into_iter()
+        .take(NEAREST_CANDIDATES_MAX)
+        .filter(|candidate| candidate.len() <= NEAREST_BYTES_MAX)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| {
             *distance <= 1 + candidate.chars().count().max(lower.chars().count()) / 3
