@@ -253,14 +253,10 @@ fn rewrite_ports(context: &mut Context, name: &str, service: &mut Node) {
             out.push(item);
             continue;
         };
-        match ports::parse(&text) {
-            Ok(ports) if out.len() + ports.len() <= ports::PORTS_MAX => {
+        match ports::parse(&text, context.ports_left) {
+            Ok(ports) => {
+                context.ports_left -= ports.len();
                 out.extend(ports.into_iter().map(|port| port_node(port, &item.place)));
-            }
-            Ok(_) => {
-                let message = format!("`services.{name}.ports` holds more than {} ports", ports::PORTS_MAX);
-                context.report(item.place.error("bad-port", message));
-                context.mark_broken("services", name);
             }
             Err(why) => {
                 let message = format!("`services.{name}.ports[{index}]`: {why}");

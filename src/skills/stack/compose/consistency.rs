@@ -12,10 +12,14 @@ use super::{ports, select, tree, value, whole};
 /// Checks that enabled services refer to what is there and don't contradict themselves.
 pub(super) fn check_services(context: &mut Context, model: &Node, enabled: &BTreeSet<String>) {
     let Some(services) = model.get("services") else { return };
+    let names = Names::new(model);
     for entry in services.entries().unwrap_or_default() {
+        if context.exhausted() {
+            return;
+        }
         if enabled.contains(&entry.key) && entry.value.entries().is_some() {
             let service = Service { name: &entry.key, place: &entry.key_place, node: &entry.value };
-            service.references(context, model, services, enabled);
+            service.references(context, &names, enabled);
             service.values(context);
             service.scale(context);
             service.limits(context);
@@ -28,6 +32,24 @@ pub(super) fn check_services(context: &mut Context, model: &Node, enabled: &BTre
 /// Reads the amount that a limit's scalar means.
 type Reading = fn(&Node) -> Option<f64>;
 
+/// What the sections of a model describe, by name.
+struct Names<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
+
+impl<'a> Names<'a> {
+    fn new(model: &'a Node) -> Self {
+        let keys = |section: &str| -> BTreeSet<&'a str> {
+            let entries = model.get(section).and_then(Node::entries).unwrap_or_default();
+            entries.iter().map(|entry| entry.key.as_str()).collect()
+        };
+        let sections = ["services", "networks", "volumes", "secrets", "configs"];
+        Names(sections.into_iter().map(|section| (section, keys(section))).collect())
+    }
+
+    fn of(&self, section: &str) -> &BTreeSet<&'a str> {
+        &self.0[section]
+    }
+}
+
 struct Service<'a> {
     name: &'a str,
     place: &'a Place,
@@ -35,7 +57,7 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    fn references(&self, context: &mut Context, model: &Node, services: &Node, enabled: &BTreeSet<String>) {
+    fn references(&self, context: &mut Context, names: &Names, enabled: &BTreeSet<String>) {
         let name = self.name;
         let whole = !context.is_broken("services", name);
         if whole && self.node.get("image").is_none() && self.node.get("build").is_none() {
@@ -49,40 +71,37 @@ impl Service<'_> {
             context.report(place.error("conflict", message).with_hint("Keep one of the two."));
         }
         for entry in self.node.get("networks").and_then(Node::entries).unwrap_or_default() {
-            self.defined(context, model, "networks", &entry.key, &entry.key_place);
+            self.defined(context, names, "networks", &entry.key, &entry.key_place);
         }
         for mount in self.node.get("volumes").and_then(Node::items).unwrap_or_default() {
             let source = mount.get("source").filter(|_| tree::text_of(mount, "type") == Some("volume"));
             if let Some(source) = source.filter(|source| source.text().is_some_and(|text| !text.is_empty())) {
-                self.defined(context, model, "volumes", source.text().unwrap_or(""), &source.place);
+                self.defined(context, names, "volumes", source.text().unwrap_or(""), &source.place);
             }
         }
         for section in ["secrets", "configs"] {
             for mount in self.node.get(section).and_then(Node::items).unwrap_or_default() {
                 if let Some(source) = mount.get("source") {
-                    self.defined(context, model, section, source.text().unwrap_or(""), &source.place);
+                    self.defined(context, names, section, source.text().unwrap_or(""), &source.place);
                 }
             }
         }
         for entry in self.node.get("depends_on").and_then(Node::entries).unwrap_or_default() {
             let required = entry.value.get("required").and_then(value::truth).unwrap_or(true);
-            if services.get(&entry.key).is_none() {
-                self.undefined(context, services, "service", &entry.key, &entry.key_place);
+            if !names.of("services").contains(entry.key.as_str()) {
+                self.defined(context, names, "services", &entry.key, &entry.key_place);
             } else if required && !enabled.contains(&entry.key) {
                 context.report(select::disabled_dependency(name, &entry.key, entry));
             }
         }
     }
 
-    fn defined(&self, context: &mut Context, model: &Node, section: &str, wanted: &str, place: &Place) {
-        let known = model.get(section);
-        if known.is_none_or(|known| known.get(wanted).is_none()) {
-            let empty = tree::map(Vec::new(), place.clone());
-            self.undefined(context, known.unwrap_or(&empty), &section[..section.len() - 1], wanted, place);
+    fn defined(&self, context: &mut Context, names: &Names, section: &str, wanted: &str, place: &Place) {
+        let known = names.of(section);
+        if known.contains(wanted) || context.exhausted() {
+            return;
         }
-    }
-
-    fn undefined(&self, context: &mut Context, known: &Node, what: &str, wanted: &str, place: &Place) {
+        let what = &section[..section.len() - 1];
         let rule = match what {
             "network" => "undefined-network",
             "volume" => "undefined-volume",
@@ -92,8 +111,7 @@ impl Service<'_> {
         };
         let message = format!("service `{}` refers to {what} `{wanted}`, which is not described", self.name);
         let problem = place.error(rule, message);
-        let names = known.entries().unwrap_or_default().iter().map(|entry| entry.key.as_str());
-        context.report(match nearest(wanted, names) {
+        context.report(match nearest(wanted, known.iter().copied()) {
             Some(near) => problem.with_hint(format!("Did you mean `{near}`?")),
             None => problem.with_hint(format!("Describe it under `{what}s:` at the top level.")),
         });

@@ -15,7 +15,15 @@ const PROBLEMS_MAX: usize = 200;
 /// Files that one stack reads, repeats counted: Compose, included, extended, env and label files.
 const READS_MAX: usize = 500;
 /// Bytes that one stack reads, repeats counted.
-const READ_BYTES_MAX: usize = 64 << 20;
+const READ_BYTES_MAX: usize = 16 << 20;
+/// Values in all files of one stack, repeats counted; the largest real stack has 3,000.
+const NODES_MAX: usize = 200_000;
+/// Entries of one map or list in a Compose file, because names in it are looked up one after the other.
+const WIDTH_MAX: usize = 10_000;
+/// The longest key, because messages repeat it.
+const KEY_BYTES_MAX: usize = 1_024;
+/// Ports that one stack publishes, ranges counted in full; media servers publish ten thousand.
+const PORTS_MAX: usize = 20_000;
 /// Text that filling in variables makes in one stack.
 const EXPANDED_TOTAL_MAX: usize = 16 << 20;
 
@@ -31,10 +39,14 @@ pub(super) struct Context<'a> {
     pub broken: BTreeSet<String>,
     /// Parsed files by path, so that `extends` doesn't read a file once per service.
     parsed: BTreeMap<String, (usize, Vec<Node>)>,
+    /// How many ports may still be published.
+    pub ports_left: usize,
     secret_places: HashSet<(usize, u32, u32)>,
     reads: usize,
     read_bytes: usize,
     expanded: usize,
+    nodes: usize,
+    errors: usize,
 }
 
 impl<'a> Context<'a> {
@@ -49,17 +61,32 @@ impl<'a> Context<'a> {
             reads: 0,
             read_bytes: 0,
             expanded: 0,
+            nodes: 0,
+            ports_left: PORTS_MAX,
+            errors: 0,
         }
     }
 
     /// Notes a problem, unless it is noted already or there are too many.
     pub(super) fn report(&mut self, problem: Problem) {
-        if self.problems.len() < PROBLEMS_MAX && !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        } else if problem.is_error() && !self.problems.iter().any(Problem::is_error) {
-            // An error is never lost behind warnings.
+        if problem.is_error() {
+            self.errors += 1;
+        }
+        // An error is never lost behind warnings.
+        let first_error = self.errors == 1 && problem.is_error();
+        if (!self.full() || first_error) && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
+    }
+
+    /// Whether no further problem is kept, so that none has to be put into words.
+    pub(super) fn full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX
+    }
+
+    /// Whether nothing that could still be found would be told: the files are wrong, and there is no room.
+    pub(super) fn exhausted(&self) -> bool {
+        self.full() && self.errors > 0
     }
 
     /// Notes that an entry of a section lost something to an error.
@@ -72,14 +99,14 @@ impl<'a> Context<'a> {
         self.broken.contains(&format!("{section}.{name}"))
     }
 
-    /// How many errors there are.
+    /// How many errors were reported.
     pub(super) fn errors(&self) -> usize {
-        self.problems.iter().filter(|problem| problem.is_error()).count()
+        self.errors
     }
 
     /// Whether something makes the files unusable.
     pub(super) fn failed(&self) -> bool {
-        self.unknown.is_some() || self.problems.iter().any(Problem::is_error)
+        self.unknown.is_some() || self.errors > 0
     }
 
     /// Whether a value at a place may be a secret.
@@ -121,23 +148,65 @@ impl<'a> Context<'a> {
         path: &str,
         missing: impl FnOnce(String) -> Problem,
     ) -> Option<Vec<Node>> {
-        if let Some((size, documents)) = self.parsed.get(path)
-            && self.read_bytes <= READ_BYTES_MAX
-        {
-            // Charged like a read, because what is made of it costs as much.
-            self.read_bytes += size;
-            return Some(documents.clone());
+        // A file that is read again is charged again, because what is made of it costs as much.
+        if let Some(refused) = self.charge() {
+            self.bytes_or_report(path, refused, missing);
+            return None;
         }
-        let read = match self.charge() {
-            Some(refused) => refused,
-            None => self.request.files.read(path),
-        };
+        if let Some((size, documents)) = self.parsed.get(path) {
+            let (size, documents) = (*size, documents.clone());
+            self.read_bytes += size;
+            return self.within_limits(&documents).then_some(documents);
+        }
+        let read = self.request.files.read(path);
         let bytes = self.bytes_or_report(path, read, missing)?;
         self.read_bytes += bytes.len();
         let (documents, problems) = parse_documents(path, &bytes);
         problems.into_iter().for_each(|problem| self.report(problem));
+        if !self.within_limits(&documents) {
+            return None;
+        }
         self.parsed.insert(path.to_owned(), (bytes.len(), documents.clone()));
         Some(documents)
+    }
+
+    /// Whether documents, with those read before, are of a size that people write.
+    fn within_limits(&mut self, documents: &[Node]) -> bool {
+        for document in documents {
+            if let Some(problem) = self.measure(document) {
+                self.report(problem);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn measure(&mut self, node: &Node) -> Option<Problem> {
+        self.nodes += 1;
+        let too_large = |what: String| Some(node.place.error("file-too-large", what));
+        if self.nodes > NODES_MAX {
+            return too_large(format!("the files of the stack hold more than {NODES_MAX} values"));
+        }
+        match &node.value {
+            NodeValue::Scalar { .. } => None,
+            NodeValue::Sequence(items) if items.len() > WIDTH_MAX => {
+                too_large(format!("a list holds at most {WIDTH_MAX} items"))
+            }
+            NodeValue::Mapping(entries) if entries.len() > WIDTH_MAX => {
+                too_large(format!("a map holds at most {WIDTH_MAX} entries"))
+            }
+            NodeValue::Mapping(entries) if entries.iter().any(|entry| entry.key.len() > KEY_BYTES_MAX) => {
+                too_large(format!("a key has at most {KEY_BYTES_MAX} bytes"))
+            }
+            NodeValue::Sequence(items) => items.iter().find_map(|item| self.measure(item)),
+            NodeValue::Mapping(entries) => entries.iter().find_map(|entry| self.measure(&entry.value)),
+        }
+    }
+
+    /// Counts values that env files and label files add; false once there are too many.
+    pub(super) fn charge_values(&mut self, count: usize) -> bool {
+        self.nodes += count;
+        self.nodes <= NODES_MAX
     }
 
     /// Counts a read; gives the refusal once there were too many.
@@ -203,9 +272,17 @@ impl<'a> Context<'a> {
     }
 
     fn expand(&mut self, text: &str, place: &Place, variables: &Variables) -> Option<String> {
+        if self.expanded > EXPANDED_TOTAL_MAX {
+            self.report(place.error(
+                "interpolation-too-large",
+                format!("the files make more than {EXPANDED_TOTAL_MAX} bytes of text with their variables"),
+            ));
+            return None;
+        }
         let expansion = match interpolate::expand(text, &|name| variables.get(name).cloned()) {
             Ok(expansion) => expansion,
             Err(err) => {
+                self.expanded += interpolate::EXPANDED_BYTES_MAX / 16;
                 self.report(expand_problem(place, &err));
                 return None;
             }
@@ -225,14 +302,7 @@ impl<'a> Context<'a> {
         if expansion.secret {
             self.secret_places.insert(place_key(place));
         }
-        self.expanded += expansion.text.len();
-        if self.expanded > EXPANDED_TOTAL_MAX {
-            self.report(place.error(
-                "interpolation-too-large",
-                format!("the files make more than {EXPANDED_TOTAL_MAX} bytes of text with their variables"),
-            ));
-            return None;
-        }
+        self.expanded += expansion.work;
         Some(expansion.text)
     }
 }

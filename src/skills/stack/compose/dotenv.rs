@@ -6,7 +6,7 @@ use super::interpolate::{self, Value};
 /// All values of one env file together; bounds files whose variables double each other.
 const VALUES_BYTES_MAX: usize = 4 << 20;
 /// Variables in one env file; real ones have hundreds.
-const VARIABLES_MAX: usize = 100_000;
+const VARIABLES_MAX: usize = 10_000;
 
 /// One variable of an env file, in the order of the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ impl Reader<'_> {
         Err(self.error(start, "a quote is not closed"))
     }
 
-    fn expand(&self, start: usize, value: &str) -> Result<String, LineError> {
+    fn expand(&mut self, start: usize, value: &str) -> Result<String, LineError> {
         if !value.contains('$') {
             return Ok(value.to_owned());
         }
@@ -187,9 +187,13 @@ impl Reader<'_> {
                 .or_else(|| (self.earlier)(name))
                 .map(|text| Value { text, secret: false })
         };
-        interpolate::expand(value, &lookup)
-            .map(|expansion| expansion.text)
-            .map_err(|err| self.error(start, err.to_string()))
+        match interpolate::expand(value, &lookup) {
+            Ok(expansion) => {
+                self.bytes += expansion.work - expansion.text.len();
+                Ok(expansion.text)
+            }
+            Err(err) => Err(self.error(start, err.to_string())),
+        }
     }
 }
 

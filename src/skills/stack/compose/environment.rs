@@ -161,14 +161,18 @@ fn environment_files(context: &mut Context, service: &mut Node, variables: &Vari
     if found.is_empty() {
         return BTreeSet::new();
     }
+    if !context.charge_values(found.len()) {
+        context.report(too_many(&files.value.place));
+        return BTreeSet::new();
+    }
     tree::set_default(service, "environment", |place| tree::map(Vec::new(), place));
     let Some(pairs) = tree::get_mut(service, "environment") else { return BTreeSet::new() };
     let mut names = BTreeSet::new();
-    for (name, (value, place)) in found {
-        if !own.contains_key(&name) {
-            tree::set(pairs, &name, Node::string(value, place));
-            names.insert(name);
-        }
+    for (name, (value, place)) in found.into_iter().filter(|(name, _)| !own.contains_key(name)) {
+        tree::entries_mut(pairs)
+            .expect("it is a map")
+            .push(tree::entry(name.as_str(), Node::string(value, place)));
+        names.insert(name);
     }
     names
 }
@@ -197,11 +201,18 @@ fn label_files(context: &mut Context, service: &mut Node) {
         }
     }
     tree::set_default(service, "labels", |place| tree::map(Vec::new(), place));
-    for (name, (value, place)) in found {
-        if let Some(labels) = tree::get_mut(service, "labels") {
-            tree::set_default(labels, &name, |_| Node::string(value, place));
-        }
+    let Some(labels) = tree::get_mut(service, "labels").and_then(tree::entries_mut) else { return };
+    if !context.charge_values(found.len()) {
+        context.report(too_many(&files.value.place));
+        return;
     }
+    let own: BTreeSet<String> = labels.iter().map(|label| label.key.clone()).collect();
+    let new = found.into_iter().filter(|(name, _)| !own.contains(name));
+    labels.extend(new.map(|(name, (value, place))| tree::entry(name, Node::string(value, place))));
+}
+
+fn too_many(place: &Place) -> Problem {
+    place.error("file-too-large", "the env files of the stack hold more values than an environment can")
 }
 
 /// A file that a service names by its absolute path on the host, with the name that people know it by.

@@ -13,7 +13,7 @@ use super::{merge, paths, resolve, tree};
 /// Services that extend each other; real ones reach 3.
 const EXTENDS_DEPTH_MAX: usize = 16;
 /// Nodes that `extends` may copy in one document; bounds many services on one huge base.
-const COPIED_NODES_MAX: usize = 1_000_000;
+const COPIED_NODES_MAX: usize = 200_000;
 
 /// Replaces each service of a document that extends another.
 pub(super) fn apply(context: &mut Context, document: &mut Node, file: &str, scope: &Scope) {

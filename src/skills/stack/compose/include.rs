@@ -1,7 +1,9 @@
 //! `include`: whole projects from other files, with a directory and variables of their own.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use crate::model::document::{Entry, Node, Place};
+use std::collections::HashMap;
+
+use crate::model::document::{Entry, Node, NodeValue, Place};
 
 use super::context::Context;
 use super::environment;
@@ -13,6 +15,9 @@ use super::{paths, tree};
 pub(super) fn apply(context: &mut Context, document: &mut Node, scope: &Scope) {
     let Some(include) = tree::take(document, "include") else { return };
     for item in include.value.items().unwrap_or_default() {
+        if context.exhausted() {
+            break;
+        }
         let Some(path) = item.get("path") else {
             context.report(item.place.error("missing-field", "`include` has no `path`"));
             continue;
@@ -108,9 +113,11 @@ fn import(context: &mut Context, document: &mut Node, mut imported: Node, place:
             *target = tree::map(Vec::new(), target.place.clone());
         }
         let Some(target) = tree::entries_mut(target) else { continue };
-        let crate::model::document::NodeValue::Mapping(entries) = from.value.value else { continue };
+        let NodeValue::Mapping(entries) = from.value.value else { continue };
+        let index: HashMap<String, usize> =
+            target.iter().enumerate().map(|(at, known)| (known.key.clone(), at)).collect();
         for entry in entries {
-            match target.iter().find(|known| known.key == entry.key) {
+            match index.get(&entry.key).map(|at| &target[*at]) {
                 Some(known) if tree::same(&known.value, &entry.value) => {}
                 Some(known) => conflict(context, section, known, &entry, place),
                 None => target.push(entry),

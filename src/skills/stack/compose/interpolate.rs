@@ -10,6 +10,9 @@ const NESTING_MAX: usize = 16;
 /// The longest text that one scalar may become: no environment variable or label is longer.
 pub(super) const EXPANDED_BYTES_MAX: usize = 1 << 20;
 
+/// Text of defaults that one scalar may make on the way.
+const WORK_BYTES_MAX: usize = 4 * EXPANDED_BYTES_MAX;
+
 /// A variable's value and whether it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Value {
@@ -29,6 +32,8 @@ pub(super) struct Expansion {
     pub text: String,
     /// Whether a value in it may be a secret.
     pub secret: bool,
+    /// Bytes that were written, those of defaults that are not used included.
+    pub work: usize,
     /// Variables without a value or default, which became empty text.
     pub unset: Vec<String>,
 }
@@ -59,6 +64,7 @@ pub(super) enum ExpandError {
 pub(super) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Expansion, ExpandError> {
     let mut out = Expansion::default();
     expand_into(text, lookup, &mut out, 0)?;
+    out.work += out.text.len();
     Ok(out)
 }
 
@@ -130,6 +136,10 @@ fn braced_reference<'a>(
     // Evaluated even where it is not used, as Compose does: an error in it is an error.
     let mut word = Expansion::default();
     expand_into(operator.as_str(), lookup, &mut word, depth + 1)?;
+    out.work += word.text.len() + word.work;
+    if out.work > WORK_BYTES_MAX {
+        return Err(ExpandError::TooLong);
+    }
     let set = value.as_ref().is_some_and(|value| !(empty_counts && value.text.is_empty()));
     match (kind, set) {
         ('-', false) | ('+', true) => {

@@ -288,3 +288,154 @@ fn contents(context: &mut Context, model: &Node, variables: &Variables) -> BTree
     }
     contents
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Memory(BTreeMap<String, FileRead>);
+
+    impl ComposeFiles for Memory {
+        fn read(&self, path: &str) -> FileRead {
+            self.0.get(path).cloned().unwrap_or(FileRead::Missing)
+        }
+    }
+
+    fn read(files: &[(&str, &str)], variables: &[(&str, &str)], secrets: &[&str]) -> ComposeLoad {
+        let bytes = |text: &str| FileRead::Bytes(text.as_bytes().to_vec());
+        read_all(
+            files.iter().map(|(path, text)| ((*path).to_owned(), bytes(text))).collect(),
+            variables,
+            secrets,
+        )
+    }
+
+    fn read_all(
+        files: BTreeMap<String, FileRead>,
+        variables: &[(&str, &str)],
+        secrets: &[&str],
+    ) -> ComposeLoad {
+        let spec = ComposeSpec {
+            files: vec!["deploy/compose.yaml".to_owned()],
+            project: None,
+            services: Vec::new(),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+        };
+        load(&ComposeRequest {
+            stack: "My-Stack",
+            spec: &spec,
+            working_dir: "/srv/repository",
+            variables: &variables
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect(),
+            secret_variables: &secrets.iter().map(|name| (*name).to_owned()).collect(),
+            files: &Memory(files),
+        })
+    }
+
+    #[test]
+    fn values_that_may_be_secret_are_told() {
+        let text = "services:\n  web:\n    image: x\n    env_file: [a.env]\n    environment:\n      URL: \"pg://${PG}@db\"\n      API_TOKEN: x\n      PLAIN: ${OPEN}\n      DOT: ${DOT}\n      OVER: own\n      PASSED:\n";
+        let files = [
+            ("deploy/compose.yaml", text),
+            ("deploy/.env", "DOT=1\n"),
+            // In the checkout only, because git ignores it.
+            ("/srv/repository/deploy/a.env", "FILE=1\nOVER=file\n"),
+        ];
+        let variables = [("PG", "s3cret"), ("OPEN", "open"), ("PASSED", "p")];
+        let project = read(&files, &variables, &["PG", "PASSED"]).project.unwrap();
+        let names: Vec<&str> = project.secret_environment["web"].iter().map(String::as_str).collect();
+        assert_eq!(names, ["API_TOKEN", "DOT", "FILE", "PASSED", "URL"]);
+        assert_eq!(project.json["services"]["web"]["environment"]["URL"], "pg://s3cret@db");
+        assert_eq!(project.json["services"]["web"]["environment"]["OVER"], "own");
+        assert_eq!(
+            (project.name.as_str(), project.working_dir.as_str()),
+            ("my-stack", "/srv/repository/deploy")
+        );
+        assert_eq!(project.config_files, ["/srv/repository/deploy/compose.yaml"]);
+    }
+
+    #[test]
+    fn a_value_can_be_found_where_people_wrote_it() {
+        let text = "name: app\nservices:\n  web:\n    image: x\n    ports:\n      - 80:80\n      - 90:90\n";
+        let project = read(&[("deploy/compose.yaml", text)], &[], &[]).project.unwrap();
+        assert_eq!(project.place("/services/web/ports/1").location().line, 7);
+        assert_eq!(project.place("/services/web/image").location().to_string(), "deploy/compose.yaml:4:5");
+        assert_eq!(project.place("/services/web/networks/default").location().line, 4);
+        assert_eq!(project.name, "app");
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_unknown_and_no_error() {
+        let files =
+            BTreeMap::from([("deploy/compose.yaml".to_owned(), FileRead::Unknown("timed out".to_owned()))]);
+        let loaded = read_all(files, &[], &[]);
+        assert!(loaded.project.is_none() && loaded.problems.is_empty(), "{:?}", loaded.problems);
+        assert_eq!(
+            loaded.unknown.as_deref(),
+            Some("file `deploy/compose.yaml` could not be read: timed out")
+        );
+        let missing = read(&[], &[], &[]);
+        assert_eq!((missing.unknown, missing.problems.len()), (None, 1));
+    }
+
+    #[test]
+    fn the_process_environment_is_never_read() {
+        let text = "services: {web: {image: \"x:${PATH}${HOME}\", environment: [PATH]}}\n";
+        let project = read(&[("deploy/compose.yaml", text)], &[], &[]).project.unwrap();
+        assert_eq!(project.json["services"]["web"]["image"], "x:");
+        assert!(project.json["services"]["web"]["environment"]["PATH"].is_null());
+    }
+
+    #[test]
+    fn growth_is_bounded() {
+        let rules = |files: &[(&str, &str)]| -> Vec<&'static str> {
+            read(files, &[], &[]).problems.iter().map(|problem| problem.rule).collect()
+        };
+        let base = format!(
+            "    labels: [{}]\n",
+            (0..2_000).map(|i| format!("l{i}=x")).collect::<Vec<_>>().join(", ")
+        );
+        let many: String = (0..2_000).map(|i| format!("  s{i}: {{extends: base}}\n")).collect();
+        let copies = format!("services:\n  base:\n    image: x\n{base}{many}");
+        assert!(rules(&[("deploy/compose.yaml", &copies)]).contains(&"extends-too-large"));
+        let deep: Vec<(String, String)> = (0..40)
+            .map(|i| {
+                (
+                    format!("deploy/f{i}.yaml"),
+                    format!("include: [f{}.yaml]\nservices: {{s{i}: {{image: x}}}}\n", i + 1),
+                )
+            })
+            .collect();
+        let mut files: Vec<(&str, &str)> =
+            deep.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        files.push(("deploy/compose.yaml", "include: [f0.yaml]\nservices: {}\n"));
+        assert!(rules(&files).contains(&"include-depth"));
+        let wide = format!("include: [{}]\n", vec!["c.yaml"; 2_000].join(", "));
+        let ranges = "services: {c: {image: x, ports: [\"1-20000\"]}}\n";
+        let found = rules(&[("deploy/compose.yaml", wide.as_str()), ("deploy/c.yaml", ranges)]);
+        assert!(found.contains(&"bad-port") && found.len() <= 201, "{}", found.len());
+        let names: String =
+            (0..20_000).map(|i| format!("  s{i}: {{image: x, depends_on: [t{i}]}}\n")).collect();
+        assert_eq!(rules(&[("deploy/compose.yaml", &format!("services:\n{names}"))]), ["file-too-large"]);
+        let wrong: String =
+            (0..9_000).map(|i| format!("  s{i}: {{imagee: x, depends_on: [t{i}]}}\n")).collect();
+        assert_eq!(rules(&[("deploy/compose.yaml", &format!("services:\n{wrong}"))]).len(), 200);
+        let ring: String = (0..9_000)
+            .map(|i| format!("  s{i}: {{image: x, depends_on: [s{}]}}\n", (i + 1) % 9_000))
+            .collect();
+        assert_eq!(rules(&[("deploy/compose.yaml", &format!("services:\n{ring}"))]), ["dependency-cycle"]);
+        let chain = format!("A={}\n", "x".repeat(1 << 20));
+        let greedy = format!(
+            "x-a: [{}]\nname: a\nservices: {{a: {{image: x, cap_add: [{}]}}}}\n",
+            "a",
+            vec!["\"${U:+$A}\""; 9_000].join(", ")
+        );
+        assert!(
+            rules(&[("deploy/compose.yaml", &greedy), ("deploy/.env", &chain)])
+                .contains(&"interpolation-too-large")
+        );
+    }
+}

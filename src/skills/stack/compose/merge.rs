@@ -4,7 +4,7 @@
 //! `!reset` removes what is below it, `!override` replaces it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::document::{Node, NodeValue};
 
@@ -62,16 +62,17 @@ fn merge(context: &mut Context, base: &mut Node, mut over: Node, path: &mut Vec<
     }
     match (&mut base.value, over.value) {
         (NodeValue::Mapping(entries), NodeValue::Mapping(others)) => {
-            for other in others {
-                let known = entries.iter().position(|entry| entry.key == other.key);
-                let mut other = other;
-                match known {
-                    Some(index) if other.value.tag.as_deref() == Some("reset") => {
-                        entries.remove(index);
+            let index: HashMap<String, usize> =
+                entries.iter().enumerate().map(|(at, entry)| (entry.key.clone(), at)).collect();
+            let mut reset: HashSet<String> = HashSet::new();
+            for mut other in others {
+                match index.get(&other.key) {
+                    _ if other.value.tag.as_deref() == Some("reset") => {
+                        reset.insert(other.key);
                     }
-                    Some(index) => {
+                    Some(at) => {
                         path.push(other.key);
-                        let entry = &mut entries[index];
+                        let entry = &mut entries[*at];
                         // The place that people look for is where the value was last written.
                         if !other.value.is_null() && other.value.entries().is_none() {
                             entry.key_place = other.key_place;
@@ -79,12 +80,14 @@ fn merge(context: &mut Context, base: &mut Node, mut over: Node, path: &mut Vec<
                         merge(context, &mut entry.value, other.value, path);
                         path.pop();
                     }
-                    None if other.value.tag.as_deref() == Some("reset") => {}
                     None => {
                         settle(&mut other.value);
                         entries.push(other);
                     }
                 }
+            }
+            if !reset.is_empty() {
+                entries.retain(|entry| !reset.contains(&entry.key));
             }
         }
         (NodeValue::Sequence(items), NodeValue::Sequence(others)) => {
@@ -92,11 +95,14 @@ fn merge(context: &mut Context, base: &mut Node, mut over: Node, path: &mut Vec<
                 warn_empty(context, &base.place, &over.place, path);
                 return;
             }
-            let known: Vec<Node> = if rule == Rule::Hosts { items.clone() } else { Vec::new() };
+            let known: HashSet<String> = match rule == Rule::Hosts {
+                true => items.iter().filter_map(|item| item.text().map(str::to_owned)).collect(),
+                false => HashSet::new(),
+            };
             items.extend(others.into_iter().filter(|item| item.tag.as_deref() != Some("reset")).filter_map(
                 |mut item| {
                     settle(&mut item);
-                    (!known.iter().any(|other| tree::same(other, &item))).then_some(item)
+                    (!item.text().is_some_and(|text| known.contains(text))).then_some(item)
                 },
             ));
         }

@@ -73,7 +73,7 @@ fn split(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for c in text.chars() {
         let last = parts.last_mut().expect("there is always a part");
-        let drive = last.chars().count() == 1 && last.starts_with(char::is_alphabetic);
+        let drive = last.len() <= 4 && last.chars().count() == 1 && last.starts_with(char::is_alphabetic);
         if c == ':' && !drive {
             parts.push(String::new());
         } else {

@@ -3,9 +3,6 @@
 
 use std::net::IpAddr;
 
-/// Ports that one service may publish; media servers publish ten thousand.
-pub(super) const PORTS_MAX: usize = 20_001;
-
 /// One published port.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Port {
@@ -19,8 +16,8 @@ pub(super) struct Port {
     pub protocol: String,
 }
 
-/// Reads the short form; the error is a fragment for people.
-pub(super) fn parse(text: &str) -> Result<Vec<Port>, String> {
+/// Reads the short form, of at most `room` ports; the error is a fragment for people.
+pub(super) fn parse(text: &str, room: usize) -> Result<Vec<Port>, String> {
     let (head, container) = text.rsplit_once(':').unwrap_or(("", text));
     let (address, host) = head.rsplit_once(':').unwrap_or(("", head));
     let (container, protocol) = match container.split_once('/') {
@@ -40,8 +37,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Port>, String> {
     {
         return Err(format!("the ranges {host_first}-{host_last} and {first}-{last} differ in length"));
     }
-    if usize::from(last - first) >= PORTS_MAX {
-        return Err(format!("a range holds at most {PORTS_MAX} ports"));
+    if usize::from(last - first) >= room {
+        return Err("the stack publishes more ports than a host has use for".to_owned());
     }
     let mut ports: Vec<Port> = (first..=last)
         .map(|target| Port {
@@ -103,7 +100,7 @@ mod tests {
             let ip = port.host_ip.unwrap_or_default();
             format!("{ip}:{}:{}/{}", port.published.unwrap_or_default(), port.target, port.protocol)
         };
-        parse(text).unwrap().into_iter().map(show).collect()
+        parse(text, 100).unwrap().into_iter().map(show).collect()
     }
 
     #[test]
@@ -118,8 +115,10 @@ mod tests {
 
     #[test]
     fn bad_ports_are_refused() {
-        for text in ["", "x", "1:", "70000", "2-1", "1-2:1-3", "a:1:1", "80/icmp", "-1", "+80", "1:-"] {
-            assert!(parse(text).is_err(), "{text}");
+        for text in
+            ["", "x", "1:", "70000", "2-1", "1-2:1-3", "a:1:1", "80/icmp", "1-101", "-1", "+80", "1:-"]
+        {
+            assert!(parse(text, 100).is_err(), "{text}");
         }
     }
 }

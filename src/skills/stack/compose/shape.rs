@@ -17,6 +17,9 @@ const DURATION_HINT: &str = "Write a number and a unit, such as `30s` or `1m30s`
 
 /// Checks a node and everything under it; false when it has to be taken out.
 pub(super) fn check(context: &mut Context, node: &mut Node, kind: &'static Kind, path: &str) -> bool {
+    if context.exhausted() {
+        return false;
+    }
     if let Some(tag) = node.tag.as_deref().filter(|tag| !matches!(*tag, "reset" | "override")) {
         let problem = node.place.error("unknown-tag", format!("unknown tag `!{tag}` at `{path}`"));
         context.report(problem.with_hint("Compose knows `!reset` and `!override`."));

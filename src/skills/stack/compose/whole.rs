@@ -15,6 +15,11 @@ pub(super) fn check(context: &mut Context, model: &Node, services: &Node, enable
     resources(context, model);
 }
 
+/// Rings that are reported; each is found by itself, and untangling a few untangles the rest.
+const RINGS_MAX: usize = 20;
+/// Services of a ring that are shown.
+const RING_SHOWN_MAX: usize = 8;
+
 /// Reports each ring of services that wait for each other, once.
 fn cycles(context: &mut Context, services: &Node, enabled: &BTreeSet<String>) {
     let edges: BTreeMap<&str, Vec<&Entry>> = services
@@ -29,6 +34,7 @@ fn cycles(context: &mut Context, services: &Node, enabled: &BTreeSet<String>) {
         .collect();
     // 0: not seen, 1: on the way, 2: done. Without recursion, because a chain can be as long as the file.
     let mut state: BTreeMap<&str, u8> = BTreeMap::new();
+    let mut rings = 0;
     for start in edges.keys() {
         let mut way: Vec<(&str, usize)> = vec![(start, 0)];
         if state.get(start).copied().unwrap_or(0) != 0 {
@@ -47,10 +53,14 @@ fn cycles(context: &mut Context, services: &Node, enabled: &BTreeSet<String>) {
                     state.insert(wanted, 1);
                     way.push((wanted, 0));
                 }
-                1 => {
+                1 if rings < RINGS_MAX => {
+                    rings += 1;
                     let from = way.iter().position(|(name, _)| *name == wanted).unwrap_or(0);
-                    let ring: Vec<&str> = way[from..].iter().map(|(name, _)| *name).collect();
-                    let message = format!("services wait for each other: {} → {wanted}", ring.join(" → "));
+                    let ring: Vec<&str> =
+                        way[from..].iter().map(|(name, _)| *name).take(RING_SHOWN_MAX).collect();
+                    let more = if way.len() - from > RING_SHOWN_MAX { " → …" } else { "" };
+                    let message =
+                        format!("services wait for each other: {}{more} → {wanted}", ring.join(" → "));
                     let hint = "Remove one of the dependencies (`depends_on`, `links`, `volumes_from`, shared namespaces).";
                     context.report(entry.key_place.error("dependency-cycle", message).with_hint(hint));
                 }
