@@ -32,7 +32,7 @@ pub const DEPTH_MAX: usize = 64;
 pub fn parse_documents(name: &str, bytes: &[u8]) -> (Vec<Node>, Vec<Problem>) {
     let text = match decode(name, bytes) {
         Ok(text) => text,
-        Err(problem) => return (Vec::new(), vec![problem]),
+        Err(problem) => return (Vec::new(), vec![*problem]),
     };
     let source = Arc::new(SourceFile::new(name, text));
     let shared = Arc::clone(&source);
@@ -41,12 +41,11 @@ pub fn parse_documents(name: &str, bytes: &[u8]) -> (Vec<Node>, Vec<Problem>) {
     (builder.documents, builder.problems)
 }
 
-fn decode(name: &str, bytes: &[u8]) -> Result<String, Problem> {
+fn decode(name: &str, bytes: &[u8]) -> Result<String, Box<Problem>> {
     if bytes.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", bytes.len());
-        return Err(Problem::error("file-too-large", message)
-            .at(Location::of_file(name))
-            .with_hint("Split it, or move what is not a document elsewhere."));
+        let problem = Problem::error("file-too-large", message).at(Location::of_file(name));
+        return Err(Box::new(problem.with_hint("Split it, or move what is not a document elsewhere.")));
     }
     let place_of = |offset: usize| {
         let before = String::from_utf8_lossy(&bytes[..offset]);
@@ -61,7 +60,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<String, Problem> {
             .with_hint("Save the file as UTF-8.")
     })?;
     if let Some(offset) = text.find('\0') {
-        return Err(Problem::error("nul-byte", "a NUL byte is not text").at(place_of(offset)));
+        return Err(Box::new(Problem::error("nul-byte", "a NUL byte is not text").at(place_of(offset))));
     }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
 }
