@@ -55,8 +55,9 @@ pub async fn run_operation(
     context: &OperationContext<'_>,
 ) -> Result<Done, EngineError> {
     match operation {
-        EngineOperation::PullImage { reference } => {
-            cancellable(context, "pull", reference, docker.pull(reference, context.progress)).await
+        EngineOperation::PullImage { reference, platform } => {
+            let pull = docker.pull(reference, platform.as_deref(), context.progress);
+            cancellable(context, "pull", reference, pull).await
         }
         EngineOperation::BuildImage { reference, build, labels } => {
             let request = build_request(reference, build, labels);
@@ -77,8 +78,8 @@ pub async fn run_operation(
             }
         }
         EngineOperation::CreateVolume { request, name } => create::volume(docker, name, request).await,
-        EngineOperation::CreateContainer { name, body, shares, operation_id } => {
-            create::container(docker, name, body, shares, operation_id).await
+        EngineOperation::CreateContainer { name, body, shares, platform, operation_id } => {
+            create::container(docker, name, body, shares, platform.as_deref(), operation_id).await
         }
         EngineOperation::CopyFiles { container, files, .. } => {
             let archive = create::archive(files).map_err(EngineError::Archive)?;

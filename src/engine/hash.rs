@@ -35,12 +35,17 @@ pub fn spec_hash(service: &ServiceSpec) -> String {
         .iter()
         .map(|file| json!([file.target, file.mode, file.uid, file.gid, file.secret]))
         .collect();
-    canonical_hash(&json!({
+    let mut parts = json!({
         "fields": fields,
         "networks": service.attachments.iter().map(attachment).collect::<Vec<_>>(),
         "files": files,
         "injected": injected,
-    }))
+    });
+    // Added only when it is set: what was hashed before it existed keeps its hash.
+    if let Some(platform) = &service.platform {
+        parts["platform"] = Value::from(platform.as_str());
+    }
+    canonical_hash(&parts)
 }
 
 /// The canonical hash of a network.
@@ -131,4 +136,114 @@ fn attachment(attachment: &AttachmentSpec) -> Value {
 
 fn resource_hash(name: &str, fields: &Fields) -> String {
     canonical_hash(&json!({"name": name, "fields": fields}))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use bollard::models::ContainerCreateBody;
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::engine::spec::{InjectedFile, PullPolicy};
+    use crate::model::problem::Location;
+
+    fn service(password: &str) -> ServiceSpec {
+        let env = vec!["TZ=UTC".to_owned(), format!("PASSWORD={password}")];
+        ServiceSpec {
+            name: "one".to_owned(),
+            replicas: 1,
+            container_name: None,
+            image: "one:1".to_owned(),
+            platform: None,
+            build: None,
+            pull: PullPolicy::Missing,
+            container: Box::new(ContainerCreateBody { env: Some(env), ..ContainerCreateBody::default() }),
+            attachments: Vec::new(),
+            shares: Vec::new(),
+            depends_on: Vec::new(),
+            files: Vec::new(),
+            injected: Vec::new(),
+            secret_environment: BTreeSet::from(["PASSWORD".to_owned()]),
+            stop_grace_period: Duration::from_secs(10),
+            health_timeout: Duration::from_secs(60),
+            location: Location::of_file("compose.yaml"),
+        }
+    }
+
+    fn file(path: &str, secret: bool) -> FileSpec {
+        FileSpec { host_path: path.to_owned(), target: path.to_owned(), digest: None, secret }
+    }
+
+    #[test]
+    fn a_secrets_value_changes_the_keyed_hash_and_no_other() {
+        let (one, two) = (service("swordfish"), service("marlin"));
+        assert_eq!(spec_hash(&one), spec_hash(&two));
+        let files = FileDigests::new();
+        let (key, other) = (HmacKey::new("aa"), HmacKey::new("bb"));
+        let hash =
+            |service: &ServiceSpec, key: &HmacKey| secret_hash(service, &files, key).known().unwrap().clone();
+        assert_eq!(hash(&one, &key), hash(&service("swordfish"), &key));
+        assert_ne!(hash(&one, &key), hash(&two, &key));
+        assert_ne!(hash(&one, &key), hash(&one, &other));
+        assert!(hash(&one, &key).unwrap().starts_with(&format!("{}:", key.id())));
+        let mut public = service("x");
+        public.secret_environment.clear();
+        assert_eq!(hash(&public, &key), None);
+        assert_ne!(spec_hash(&public), spec_hash(&one));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_makes_the_hash_unknown_and_a_missing_one_is_a_directory() {
+        let mut one = service("x");
+        one.files = vec![file("/plain", false), file("/secret", true)];
+        let key = HmacKey::new("aa");
+        let known = |digest: &str| Known::Known(Some(FileFacts { digest: digest.to_owned() }));
+        let mut files = FileDigests::from([
+            ("/plain".to_owned(), known("sha256:1")),
+            ("/secret".to_owned(), known("hmac:2")),
+        ]);
+        let content = |files: &FileDigests| content_hash(&one, files);
+        let before = content(&files);
+        files.insert("/secret".to_owned(), known("hmac:3"));
+        assert_eq!(content(&files), before, "a secret is no part of the content hash");
+        assert_ne!(secret_hash(&one, &files, &key), secret_hash(&one, &FileDigests::new(), &key));
+        files.insert("/plain".to_owned(), Known::Known(None));
+        let missing = content(&files);
+        files.insert("/plain".to_owned(), known("directory"));
+        assert_eq!(content(&files), missing);
+        files.insert("/plain".to_owned(), Known::Unknown("no".to_owned()));
+        assert_eq!(content(&files), Known::Unknown("no".to_owned()));
+        assert!(content(&FileDigests::new()).unknown().is_some());
+    }
+
+    #[test]
+    fn what_the_revision_says_of_a_file_counts_more_than_what_is_on_the_host() {
+        let mut one = service("x");
+        one.files = vec![FileSpec { digest: Some("sha256:9".to_owned()), ..file("/plain", false) }];
+        let found = Known::Known(Some(FileFacts { digest: "sha256:1".to_owned() }));
+        let files = FileDigests::from([("/plain".to_owned(), found)]);
+        assert_eq!(content_hash(&one, &files), content_hash(&one, &FileDigests::new()));
+    }
+
+    #[test]
+    fn the_content_of_a_copied_file_counts_by_its_kind() {
+        let copied = |content: &str, secret| {
+            let content = SecretString::from(content.to_owned());
+            let mut one = service("x");
+            one.injected =
+                vec![InjectedFile { target: "/a".into(), content, mode: 0o444, uid: 0, gid: 0, secret }];
+            one
+        };
+        let (files, key) = (FileDigests::new(), HmacKey::new("aa"));
+        assert_ne!(content_hash(&copied("1", false), &files), content_hash(&copied("2", false), &files));
+        assert_eq!(content_hash(&copied("1", true), &files), Known::Known(None));
+        assert_ne!(
+            secret_hash(&copied("1", true), &files, &key),
+            secret_hash(&copied("2", true), &files, &key)
+        );
+        assert_eq!(spec_hash(&copied("1", true)), spec_hash(&copied("2", true)));
+    }
 }

@@ -28,6 +28,9 @@ pub enum EngineOperation {
     PullImage {
         /// The reference.
         reference: String,
+        /// The platform, when one is asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        platform: Option<String>,
     },
     /// Builds an image with the classic builder.
     BuildImage {
@@ -89,6 +92,9 @@ pub enum EngineOperation {
         /// Namespaces and volumes of other containers, resolved by name when it runs: field → container name;
         /// for volumes `name` or `name:ro`.
         shares: Vec<(ShareKind, String)>,
+        /// The platform that its image has to have, when one is asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        platform: Option<String>,
         /// Our operation label's value.
         operation_id: String,
     },

@@ -40,6 +40,8 @@ pub struct ServiceSpec {
     pub container_name: Option<String>,
     /// The image reference to run; also the tag of what `build` makes.
     pub image: String,
+    /// The platform of the image, such as `linux/amd64`; without it, the engine's own.
+    pub platform: Option<String>,
     /// How the image is built, when it is.
     pub build: Option<BuildSpec>,
     /// When the image is fetched.

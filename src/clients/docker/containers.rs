@@ -31,15 +31,17 @@ impl Docker {
         found(self.call(what, id, READ_DEADLINE, call).await)
     }
 
-    /// Makes a container and gives its id.
+    /// Makes a container and gives its id. Without a platform, the engine takes the image as it is.
     pub async fn create_container(
         &self,
         name: &str,
+        platform: Option<&str>,
         body: ContainerCreateBody,
     ) -> Result<ContainerCreateResponse, DockerError> {
         let what = "create container";
         let name = Docker::checked(what, name)?;
-        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        let options = CreateContainerOptionsBuilder::default().name(name);
+        let options = options.platform(platform.unwrap_or_default()).build();
         self.call(what, name, WRITE_DEADLINE, self.api.create_container(Some(options), body)).await
     }
 

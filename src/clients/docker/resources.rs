@@ -94,11 +94,17 @@ impl Docker {
     }
 
     /// Fetches an image; `progress` hears what the engine says.
-    pub async fn pull(&self, reference: &str, progress: &(dyn Fn(&str) + Sync)) -> Result<(), DockerError> {
+    pub async fn pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), DockerError> {
         let what = "pull image";
         // Without a tag the engine would fetch every tag there is.
         let reference = crate::model::reference::normal_reference(Docker::checked(what, reference)?);
-        let options = CreateImageOptionsBuilder::default().from_image(&reference).build();
+        let options = CreateImageOptionsBuilder::default().from_image(&reference);
+        let options = options.platform(platform.unwrap_or_default()).build();
         let pull = async {
             let mut answers = std::pin::pin!(self.api.create_image(Some(options), None, None));
             while let Some(answer) = answers.try_next().await? {

@@ -16,13 +16,14 @@ pub(super) async fn container(
     name: &str,
     body: &ContainerCreateBody,
     shares: &[(ShareKind, String)],
+    platform: Option<&str>,
     operation_id: &str,
 ) -> Result<Done, EngineError> {
     check_features(docker, body)?;
     let mut body = body.clone();
     resolve_shares(docker, &mut body, shares).await?;
     let reference = body.image.clone().unwrap_or_default();
-    match docker.create_container(name, body).await {
+    match docker.create_container(name, platform, body).await {
         Ok(created) => Ok(Done { id: Some(created.id), already: false, warnings: created.warnings }),
         Err(err) if err.is_conflict() => {
             let Some(holder) = docker.container(name).await? else { return Err(err.into()) };

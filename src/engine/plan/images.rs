@@ -83,7 +83,10 @@ impl<'a> Images<'a> {
                         labels: build_labels(request, build),
                     }
                 }
-                _ => EngineOperation::PullImage { reference: reference.clone() },
+                _ => EngineOperation::PullImage {
+                    reference: reference.clone(),
+                    platform: service.platform.clone(),
+                },
             };
             let mut step = DraftStep {
                 subject: Subject::image(reference),

@@ -64,6 +64,7 @@ pub(super) fn create(
         name: name.to_owned(),
         body: Box::new(body),
         shares: shares(request, service),
+        platform: service.platform.clone(),
         operation_id,
     }];
     for attachment in service.attachments.iter().skip(1) {

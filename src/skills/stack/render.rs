@@ -94,3 +94,77 @@ fn location(project: &Canonical, pointer: &str) -> Location {
         None => Location::of_file(project.config_files.first().cloned().unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rendered(json: &Value) -> Result<ProjectSpec, Vec<Problem>> {
+        let canonical = Canonical {
+            name: "p",
+            working_dir: "/srv",
+            config_files: &["/srv/compose.yaml".to_owned()],
+            json,
+            disabled_services: &BTreeSet::new(),
+            secret_environment: &BTreeMap::new(),
+            place: &|_| None,
+        };
+        let digest = |path: &str| (path == "/srv/conf").then(|| "tree:1".to_owned());
+        let context =
+            RenderContext { health_timeout: Duration::from_secs(60), digest: &digest, variable: &|_| None };
+        render_canonical(&canonical, &context)
+    }
+
+    #[test]
+    fn what_is_not_done_is_refused_by_name_and_all_of_it_at_once() {
+        let problems = rendered(&json!({
+            "services": {"one": {
+                "image": "x", "post_start": [{"command": "x"}], "provider": {"type": "x"}, "pull_policy": "daily",
+                "mem_limit": "plenty", "security_opt": ["seccomp=profile.json"], "healthcheck": {"interval": "soon"},
+                "build": {"context": "https://example.com/x.git", "ssh": ["default"]},
+                "volumes": [{"type": "image", "source": "x", "target": "/x"}],
+                "configs": [{"source": "nowhere"}, {"source": "unset"}], "read_only": true,
+                "container_name": "one", "scale": 2
+            }},
+            "configs": {"unset": {"environment": "UNSET"}}
+        }))
+        .unwrap_err();
+        let text: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
+        for part in [
+            "`post_start`",
+            "`provider`",
+            "`pull_policy: daily`",
+            "`mem_limit` has to be",
+            "a seccomp profile in a file",
+            "`interval` has to be",
+            "a build context that is no directory",
+            "`build.ssh`",
+            "a volume of type `image`",
+            "`nowhere`",
+            "the variable `UNSET` of `unset` has no value",
+            "one `container_name`",
+        ] {
+            assert!(text.iter().any(|message| message.contains(part)), "{part}: {text:#?}");
+        }
+    }
+
+    #[test]
+    fn only_files_that_count_are_watched() {
+        let volume = |source: &str, read_only: bool| {
+            json!({"type": "bind", "source": source, "target": format!("/mnt{source}"), "read_only": read_only,
+                   "bind": {"create_host_path": true}})
+        };
+        let project = rendered(&json!({"services": {"one": {
+            "image": "x",
+            "volumes": [volume("/srv/conf", false), volume("/srv/data", false), volume("/etc/localtime", true)]
+        }}}))
+        .unwrap();
+        let files: Vec<(&str, Option<&str>)> = project.services[0]
+            .files
+            .iter()
+            .map(|file| (file.host_path.as_str(), file.digest.as_deref()))
+            .collect();
+        assert_eq!(files, [("/etc/localtime", None), ("/srv/conf", Some("tree:1"))]);
+    }
+}

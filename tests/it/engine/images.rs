@@ -135,9 +135,13 @@ async fn an_image_is_fetched_from_a_registry_and_a_missing_one_is_an_error() {
     let progress = |text: &str| said.lock().unwrap().push(text.to_owned());
     let cancel = CancellationToken::new();
     let context = OperationContext { cancel: &cancel, progress: &progress };
-    run_operation(&lab.engine, &EngineOperation::PullImage { reference: untagged.clone() }, &context)
-        .await
-        .unwrap();
+    run_operation(
+        &lab.engine,
+        &EngineOperation::PullImage { reference: untagged.clone(), platform: None },
+        &context,
+    )
+    .await
+    .unwrap();
     let said = said.lock().unwrap().join("\n");
     assert!(said.contains("Downloaded newer image"), "{said}");
     let image = lab.engine.image(&untagged).await.unwrap().unwrap();
@@ -146,9 +150,11 @@ async fn an_image_is_fetched_from_a_registry_and_a_missing_one_is_an_error() {
     );
 
     let missing = format!("127.0.0.1:{}/ipaieng/none:1", registry.port);
-    let err = lab.run(EngineOperation::PullImage { reference: missing }).await.unwrap_err();
+    let err = lab.run(EngineOperation::PullImage { reference: missing, platform: None }).await.unwrap_err();
     assert!(matches!(err, EngineError::Docker(_)) && err.to_string().contains("none:1"), "{err}");
-    let err =
-        lab.run(EngineOperation::PullImage { reference: "../containers/json".to_owned() }).await.unwrap_err();
+    let err = lab
+        .run(EngineOperation::PullImage { reference: "../containers/json".to_owned(), platform: None })
+        .await
+        .unwrap_err();
     assert!(err.to_string().contains("not a name"), "{err}");
 }

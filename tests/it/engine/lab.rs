@@ -144,6 +144,7 @@ impl Lab {
             name: name.clone(),
             body,
             shares: shares.collect(),
+            platform: service.platform.clone(),
             operation_id,
         };
         let done = self.run(operation).await?;

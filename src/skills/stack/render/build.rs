@@ -59,7 +59,7 @@ pub(super) fn build(context: &RenderContext, service: &Node) -> Option<BuildSpec
         args: args.collect(),
         target: node.text("target"),
         labels: node.map("labels").unwrap_or_default().into_iter().collect(),
-        options: options(&node),
+        options: options(service, &node),
         digest: match (context.digest)(&directory) {
             Some(digest) => Known::Known(digest),
             None => Known::Unknown(format!("the build context `{directory}` is not part of the repository")),
@@ -69,7 +69,7 @@ pub(super) fn build(context: &RenderContext, service: &Node) -> Option<BuildSpec
 }
 
 /// The engine's query parameters.
-fn options(node: &Node) -> BTreeMap<String, String> {
+fn options(service: &Node, node: &Node) -> BTreeMap<String, String> {
     let mut options = BTreeMap::new();
     let mut set = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -91,6 +91,6 @@ fn options(node: &Node) -> BTreeMap<String, String> {
     if platforms.len() > 1 {
         node.problems.unsupported(&node.at("platforms"), "a build for several platforms");
     }
-    set("platform", platforms.into_iter().next());
+    set("platform", platforms.into_iter().next().or_else(|| service.text("platform")));
     options
 }
