@@ -4,10 +4,15 @@
 
 use serde::Serialize;
 
-use super::plan::Plan;
+use super::plan::{Note, NoteKind, Plan, ResourcePlan};
+use super::step::{Action, Step, SubjectKind};
 use crate::desired::state::DesiredState;
+use crate::engine::labels;
+use crate::engine::observe::{ContainerFacts, ContainerStatus, HealthStatus};
+use crate::model::change::{Class, DriftClass};
 use crate::model::condition::{ConditionType, Reason, Status};
-use crate::model::id::ResourceId;
+use crate::model::id::{Kind, ResourceId};
+use crate::model::known::Known;
 use crate::observed::observation::Observation;
 
 /// One answer, before it has a transition time.
@@ -60,19 +65,295 @@ pub struct ResourceReport {
 
 /// Says what is true of each resource of a plan, given what was observed when it was made.
 pub fn conditions(desired: &DesiredState, observed: &Observation, plan: &Plan) -> Vec<ResourceReport> {
-    let _ = (desired, observed);
-    plan.resources
+    plan.resources.iter().map(|resource| report(desired, observed, plan, resource)).collect()
+}
+
+fn report(
+    desired: &DesiredState,
+    observed: &Observation,
+    plan: &Plan,
+    resource: &ResourcePlan,
+) -> ResourceReport {
+    let containers = containers(desired, observed, &resource.id);
+    let view = View {
+        resource,
+        steps: resource.steps.iter().filter_map(|id| plan.step(*id)).collect(),
+        secret_missing: secret_missing(desired, &resource.id),
+    };
+    let healthy = healthy(&view, desired, observed, &containers);
+    let conditions = vec![
+        ready(&view, &healthy),
+        reconciling(&view, &healthy),
+        stalled(&view),
+        healthy,
+        drifted(&view),
+        suspended(&view),
+        blocked(&view),
+    ];
+    ResourceReport { id: resource.id.clone(), digest: resource.digest.clone(), conditions, containers }
+}
+
+/// One resource's part of a plan, as conditions ask about it.
+struct View<'a> {
+    resource: &'a ResourcePlan,
+    steps: Vec<&'a Step>,
+    secret_missing: Option<String>,
+}
+
+impl View<'_> {
+    /// The first note of one of the kinds.
+    fn note(&self, kinds: &[NoteKind]) -> Option<&Note> {
+        self.resource.notes.iter().find(|note| kinds.contains(&note.kind))
+    }
+
+    /// The note that says that the resource is paused: the only held one that is about nothing in particular.
+    fn pause(&self) -> Option<&Note> {
+        self.resource.notes.iter().find(|note| note.kind == NoteKind::Held && note.subject.is_none())
+    }
+}
+
+fn message(note: &Note) -> String {
+    match &note.subject {
+        Some(subject) => format!("{subject}: {}", note.text),
+        None => note.text.clone(),
+    }
+}
+
+fn answer(
+    kind: ConditionType,
+    status: Status,
+    reason: Reason,
+    message: impl Into<String>,
+) -> ConditionReport {
+    ConditionReport { kind, status, reason, message: message.into() }
+}
+
+fn secret_missing(desired: &DesiredState, id: &ResourceId) -> Option<String> {
+    let stack = desired.stacks.get(&id.name).filter(|_| id.kind == Kind::Stack)?;
+    stack.project.as_ref().err().filter(|unknown| unknown.secret_missing).map(|unknown| unknown.why.clone())
+}
+
+/// Why a note keeps a resource from being ready; `None` when it does not.
+fn obstacle(note: &Note) -> Option<Reason> {
+    Some(match note.kind {
+        NoteKind::Refused => Reason::Refused,
+        NoteKind::NeedsDecision => Reason::NeedsDecision,
+        NoteKind::Stalled => Reason::NoProgress,
+        NoteKind::Contended => Reason::Contended,
+        NoteKind::Blocked if is_not_supported(note) => Reason::NotSupported,
+        NoteKind::Blocked => Reason::DependencyNotReady,
+        NoteKind::Held => match note.class {
+            None | Some(Class::Drift(DriftClass::ExtraOwned)) => return None,
+            Some(Class::Change) => Reason::ManualApply,
+            Some(Class::Drift(_)) => Reason::ManualStop,
+        },
+        NoteKind::Unhealthy => Reason::Unhealthy,
+        // What others made, and what is merely kept, is no part of what is wanted.
+        NoteKind::Reported => match note.class {
+            None
+            | Some(Class::Change)
+            | Some(Class::Drift(DriftClass::ExtraOwned | DriftClass::OrphanUnowned | DriftClass::Identity)) =>
+            {
+                return None;
+            }
+            Some(Class::Drift(_)) => Reason::DriftReported,
+        },
+        NoteKind::Unknown | NoteKind::NotEnforced => return None,
+    })
+}
+
+/// A stack that is to be adopted is blocked as a whole.
+fn is_not_supported(note: &Note) -> bool {
+    note.subject.is_none() && note.text.contains("not supported")
+}
+
+fn ready(view: &View<'_>, healthy: &ConditionReport) -> ConditionReport {
+    let kind = ConditionType::Ready;
+    if let Some(why) = &view.secret_missing {
+        return answer(kind, Status::False, Reason::SecretMissing, why.clone());
+    }
+    if let Some(note) = view.note(&[NoteKind::Unknown]) {
+        return answer(kind, Status::Unknown, Reason::Unobserved, message(note));
+    }
+    let obstacles = view.resource.notes.iter().filter_map(|note| Some((obstacle(note)?, note)));
+    let paused = view.pause().filter(|_| view.resource.notes.iter().any(|note| note.class.is_some()));
+    if let Some(pause) = paused {
+        return answer(kind, Status::False, Reason::SuspendedBySpec, pause.text.clone());
+    }
+    // The enumeration's order is not one of importance; what needs a person comes first.
+    let rank = |reason: &Reason| match reason {
+        Reason::Refused => 0,
+        Reason::NeedsDecision => 1,
+        Reason::NoProgress | Reason::Contended => 2,
+        Reason::NotSupported | Reason::DependencyNotReady => 3,
+        _ => 4,
+    };
+    if let Some((reason, note)) = obstacles.min_by_key(|(reason, _)| rank(reason)) {
+        return answer(kind, Status::False, reason, message(note));
+    }
+    if let Some(step) = view.steps.first() {
+        return answer(kind, Status::False, Reason::Progressing, steps_text(step, view.steps.len()));
+    }
+    match healthy.status {
+        Status::True => answer(kind, Status::True, Reason::InSync, "observed equals desired"),
+        status => answer(kind, status, healthy.reason, healthy.message.clone()),
+    }
+}
+
+fn steps_text(first: &Step, count: usize) -> String {
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    format!("{}: {}{more}", first.subject, first.cause)
+}
+
+fn reconciling(view: &View<'_>, healthy: &ConditionReport) -> ConditionReport {
+    let kind = ConditionType::Reconciling;
+    if let Some(step) = view.steps.first() {
+        return answer(kind, Status::True, Reason::Progressing, steps_text(step, view.steps.len()));
+    }
+    if healthy.reason == Reason::WaitingForHealth {
+        return answer(kind, Status::True, Reason::WaitingForHealth, healthy.message.clone());
+    }
+    answer(kind, Status::False, Reason::InSync, "nothing is left to do")
+}
+
+fn stalled(view: &View<'_>) -> ConditionReport {
+    let kind = ConditionType::Stalled;
+    if let Some(why) = &view.secret_missing {
+        return answer(kind, Status::True, Reason::SecretMissing, why.clone());
+    }
+    for (note, reason) in [
+        (NoteKind::Refused, Reason::Refused),
+        (NoteKind::NeedsDecision, Reason::NeedsDecision),
+        (NoteKind::Stalled, Reason::NoProgress),
+        (NoteKind::Contended, Reason::Contended),
+    ] {
+        if let Some(note) = view.note(&[note]) {
+            return answer(kind, Status::True, reason, message(note));
+        }
+    }
+    answer(kind, Status::False, Reason::InSync, "")
+}
+
+fn healthy(
+    view: &View<'_>,
+    desired: &DesiredState,
+    observed: &Observation,
+    containers: &[ContainerReport],
+) -> ConditionReport {
+    let kind = ConditionType::Healthy;
+    let host = desired.host_of(&view.resource.id);
+    let engine = host.and_then(|host| observed.hosts.get(host));
+    if view.resource.id.kind != Kind::Repository && !matches!(engine, Some(Known::Known(_))) {
+        return answer(kind, Status::Unknown, Reason::Unobserved, "the engine could not be read");
+    }
+    if let Some(note) = view.note(&[NoteKind::Unhealthy]) {
+        return answer(kind, Status::False, Reason::Unhealthy, message(note));
+    }
+    let down = |step: &&&Step| {
+        step.subject.kind == SubjectKind::Container && matches!(step.action, Action::Create | Action::Start)
+    };
+    if let Some(step) = view.steps.iter().find(down) {
+        return answer(kind, Status::False, Reason::Unhealthy, format!("{} does not run", step.subject));
+    }
+    let stopped = view
+        .resource
+        .notes
         .iter()
-        .map(|resource| ResourceReport {
-            id: resource.id.clone(),
-            digest: resource.digest.clone(),
-            conditions: vec![ConditionReport {
-                kind: ConditionType::Ready,
-                status: Status::Unknown,
-                reason: Reason::NotObservedYet,
-                message: String::new(),
-            }],
-            containers: Vec::new(),
-        })
-        .collect()
+        .find(|note| matches!(note.class, Some(Class::Drift(DriftClass::State | DriftClass::Missing))));
+    if let Some(note) = stopped {
+        return answer(kind, Status::False, Reason::Unhealthy, message(note));
+    }
+    if let Some(container) = containers.iter().find(|one| one.health.as_deref() == Some("starting")) {
+        let text = format!("container {}: its health check has not passed yet", container.name);
+        return answer(kind, Status::Unknown, Reason::WaitingForHealth, text);
+    }
+    answer(kind, Status::True, Reason::InSync, "")
+}
+
+fn drifted(view: &View<'_>) -> ConditionReport {
+    let kind = ConditionType::Drifted;
+    let is_drift = |class: Option<Class>| matches!(class, Some(Class::Drift(_)));
+    if let Some(note) = view.note(&[NoteKind::Contended]) {
+        return answer(kind, Status::True, Reason::Contended, message(note));
+    }
+    let held = view.resource.notes.iter().find(|note| {
+        note.kind == NoteKind::Held
+            && note.class == Some(Class::Drift(DriftClass::State))
+            && note.until.is_some()
+    });
+    if let Some(note) = held {
+        return answer(kind, Status::True, Reason::ManualStop, message(note));
+    }
+    if let Some(step) = view.steps.iter().find(|step| is_drift(Some(step.class))) {
+        return answer(kind, Status::True, Reason::Progressing, format!("{}: {}", step.subject, step.cause));
+    }
+    if let Some(note) = view.resource.notes.iter().find(|note| is_drift(note.class)) {
+        return answer(kind, Status::True, Reason::DriftReported, message(note));
+    }
+    if let Some(note) = view.note(&[NoteKind::Unknown]) {
+        return answer(kind, Status::Unknown, Reason::Unobserved, message(note));
+    }
+    answer(kind, Status::False, Reason::InSync, "")
+}
+
+fn suspended(view: &View<'_>) -> ConditionReport {
+    match view.pause() {
+        Some(note) => {
+            answer(ConditionType::Suspended, Status::True, Reason::SuspendedBySpec, note.text.clone())
+        }
+        None => answer(ConditionType::Suspended, Status::False, Reason::InSync, ""),
+    }
+}
+
+fn blocked(view: &View<'_>) -> ConditionReport {
+    match view.note(&[NoteKind::Blocked]) {
+        Some(note) => {
+            let reason =
+                if is_not_supported(note) { Reason::NotSupported } else { Reason::DependencyNotReady };
+            answer(ConditionType::Blocked, Status::True, reason, message(note))
+        }
+        None => answer(ConditionType::Blocked, Status::False, Reason::InSync, ""),
+    }
+}
+
+/// The containers that a stack made, whatever became of them.
+fn containers(desired: &DesiredState, observed: &Observation, id: &ResourceId) -> Vec<ContainerReport> {
+    let host = desired.host_of(id).filter(|_| id.kind == Kind::Stack);
+    let facts = host.and_then(|host| observed.hosts.get(host)).and_then(Known::known);
+    let text = id.to_string();
+    let own = facts.into_iter().flat_map(|facts| &facts.containers);
+    let mut reports: Vec<ContainerReport> = own
+        .filter(|container| container.labels.get(labels::RESOURCE) == Some(&text))
+        .map(container_report)
+        .collect();
+    reports.sort_by(|a, b| a.name.cmp(&b.name));
+    reports
+}
+
+fn container_report(container: &ContainerFacts) -> ContainerReport {
+    let state = match container.state.status {
+        ContainerStatus::Created => "created".to_owned(),
+        ContainerStatus::Running => "running".to_owned(),
+        ContainerStatus::Paused => "paused".to_owned(),
+        ContainerStatus::Restarting => format!("restarting ({})", container.state.exit_code),
+        ContainerStatus::Exited => format!("exited ({})", container.state.exit_code),
+        ContainerStatus::Removing => "removing".to_owned(),
+        ContainerStatus::Dead => "dead".to_owned(),
+    };
+    let health = container.state.health.filter(|_| container.state.status == ContainerStatus::Running);
+    ContainerReport {
+        name: container.name.clone(),
+        service: container.labels.get(labels::COMPOSE_SERVICE).cloned().unwrap_or_default(),
+        state,
+        health: health.map(|health| {
+            match health {
+                HealthStatus::Starting => "starting",
+                HealthStatus::Healthy => "healthy",
+                HealthStatus::Unhealthy => "unhealthy",
+            }
+            .to_owned()
+        }),
+        image: container.image.clone(),
+        image_id: container.image_id.clone(),
+    }
 }
