@@ -14,6 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::lab::{Lab, docker, observe, run};
 
+/// A container outside of every project.
+struct Stranger(String);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        run("docker", &["rm", "-f", &self.0]);
+    }
+}
+
 fn container(name: &str) -> Target {
     Target::Name(name.to_owned())
 }
@@ -210,6 +219,7 @@ secrets: {token: {environment: LAB_SECRET}}
 async fn what_cannot_be_read_is_unknown_and_what_is_not_ours_is_only_listed() {
     let lab = Lab::new("unknown", "services: {one: {image: 'ipaictl/busybox:1', command: /bin/pause}}").await;
     let stranger = format!("{}-stranger", lab.name);
+    let removed_in_the_end = Stranger(stranger.clone());
     let label = format!("com.docker.compose.project={}", lab.name);
     docker(&[
         "run",
@@ -230,7 +240,7 @@ async fn what_cannot_be_read_is_unknown_and_what_is_not_ours_is_only_listed() {
     let facts = observe(&lab, &elsewhere).await;
     let found = |name: &str| facts.containers.iter().find(|one| one.name == name).unwrap().clone();
     let other = found(&stranger);
-    run("docker", &["rm", "-f", &stranger]);
+    drop(removed_in_the_end);
     assert!(other.fields.is_none() && other.published[0].starts_with("127.0.0.1:"), "{other:?}");
     assert!(
         found(&container_name(&project, &project.services[0], 1)).fields.is_some(),
