@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::scalar::{is_core_tag, plain_kind};
+use super::scalar::{is_core_tag, tagged_kind};
 use super::{Entry, Node, NodeValue, Place, ScalarKind, SourceFile};
 use crate::model::problem::{Location, Problem};
 
@@ -376,25 +376,12 @@ impl<'a> Builder<'a> {
         tag: Option<&str>,
         place: &Place,
     ) -> ScalarKind {
-        match tag {
-            Some("str") => ScalarKind::String,
-            Some("null") => ScalarKind::Null,
-            Some(tag @ ("int" | "bool" | "float")) => {
-                let kind = plain_kind(text);
-                let fits = matches!(
-                    (tag, kind),
-                    ("int", ScalarKind::Integer(_))
-                        | ("bool", ScalarKind::Bool(_))
-                        | ("float", ScalarKind::Float(_) | ScalarKind::Integer(_))
-                );
-                if !fits {
-                    self.problems.push(place.error("yaml-tag", format!("`{text}` is not of type `!!{tag}`")));
-                }
-                kind
-            }
-            _ if style == ScalarStyle::Plain => plain_kind(text),
-            _ => ScalarKind::String,
-        }
+        let kind = tagged_kind(text, tag, style == ScalarStyle::Plain);
+        kind.unwrap_or_else(|wrong| {
+            self.problems
+                .push(place.error("yaml-tag", format!("`{text}` is not of type `!!{}`", tag.unwrap_or(""))));
+            wrong
+        })
     }
 }
 

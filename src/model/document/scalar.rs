@@ -7,8 +7,28 @@ pub(super) fn is_core_tag(tag: &str) -> bool {
     matches!(tag, "" | "str" | "null" | "int" | "bool" | "float" | "map" | "seq" | "merge")
 }
 
+/// What a scalar with a tag means; an error holds what it means in spite of its tag.
+pub(super) fn tagged_kind(text: &str, tag: Option<&str>, plain: bool) -> Result<ScalarKind, ScalarKind> {
+    match tag {
+        Some("str") => Ok(ScalarKind::String),
+        Some("null") => Ok(ScalarKind::Null),
+        Some(tag @ ("int" | "bool" | "float")) => {
+            let kind = plain_kind(text);
+            let fits = matches!(
+                (tag, kind),
+                ("int", ScalarKind::Integer(_))
+                    | ("bool", ScalarKind::Bool(_))
+                    | ("float", ScalarKind::Float(_) | ScalarKind::Integer(_))
+            );
+            if fits { Ok(kind) } else { Err(kind) }
+        }
+        _ if plain => Ok(plain_kind(text)),
+        _ => Ok(ScalarKind::String),
+    }
+}
+
 /// What a plain scalar means.
-pub(super) fn plain_kind(text: &str) -> ScalarKind {
+fn plain_kind(text: &str) -> ScalarKind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return ScalarKind::Null,
         "true" | "True" | "TRUE" => return ScalarKind::Bool(true),
