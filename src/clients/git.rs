@@ -80,6 +80,17 @@ const CONFIGURATION: &str = "\
 \temail = ipaictl@localhost
 ";
 
+/// A repository elsewhere, and how to get in.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote<'a> {
+    /// Where.
+    pub url: &'a RemoteUrl,
+    /// The token or password for `https://`.
+    pub credential: Option<&'a SecretString>,
+    /// The checked addresses to connect to, as [`super::git_address::check_address`] answers them.
+    pub addresses: Option<&'a str>,
+}
+
 /// Why git gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -146,14 +157,11 @@ impl Git {
     /// Brings our own bare copy of a repository up to date: all branches and tags, and what HEAD means.
     ///
     /// Objects that were fetched once stay, also after a forced push. A copy that turns out to be damaged is made anew.
-    pub async fn fetch_mirror(
-        &self,
-        url: &RemoteUrl,
-        credential: Option<&SecretString>,
-    ) -> Result<PathBuf, GitError> {
+    pub async fn fetch_mirror(&self, remote: Remote<'_>) -> Result<PathBuf, GitError> {
+        let url = remote.url;
         let path = self.mirror_path(url);
         let _lock = self.lock(url).await?;
-        let first = self.fetch_into(&path, url, credential).await;
+        let first = self.fetch_into(&path, remote).await;
         match first {
             Err(GitError::Failed { ref message, .. }) if is_damage(message) => {
                 tracing::warn!(
@@ -166,7 +174,12 @@ impl Git {
                     std::fs::remove_dir_all(&aside).map_err(folder)?;
                 }
                 std::fs::rename(&path, &aside).map_err(folder)?;
-                self.fetch_into(&path, url, credential).await?;
+                if let Err(err) = self.fetch_into(&path, remote).await {
+                    // A damaged copy may still hold the last revision; nothing at all holds nothing.
+                    let _ = std::fs::remove_dir_all(&path);
+                    std::fs::rename(&aside, &path).map_err(folder)?;
+                    return Err(err);
+                }
                 std::fs::remove_dir_all(&aside).map_err(folder)?;
             }
             other => other?,
@@ -174,24 +187,20 @@ impl Git {
         Ok(path)
     }
 
-    async fn fetch_into(
-        &self,
-        path: &Path,
-        url: &RemoteUrl,
-        credential: Option<&SecretString>,
-    ) -> Result<(), GitError> {
+    async fn fetch_into(&self, path: &Path, remote: Remote<'_>) -> Result<(), GitError> {
+        let Remote { url, credential, .. } = remote;
         if !path.join("HEAD").exists() {
             let init = self.local(path.parent()).args(["init", "--quiet", "--bare", "--"]).args([path]);
             std::fs::create_dir_all(path).map_err(|err| GitError::Folder { path: path.to_owned(), err })?;
             self.run("making a repository", &init, None).await?;
         }
         let fetch = self
-            .remote(path, url, credential, FETCH_TIME_MAX)
+            .remote(path, remote, FETCH_TIME_MAX)
             .args(["fetch", "--quiet", "--prune", "--force", "--no-write-fetch-head", "--no-tags"])
             .args(["--no-recurse-submodules", "--", url.as_str()])
             .args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
         self.run(&format!("fetching `{}`", show(url.as_str())), &fetch, credential).await?;
-        let ask = self.remote(path, url, credential, ASK_TIME_MAX).args([
+        let ask = self.remote(path, remote, ASK_TIME_MAX).args([
             "ls-remote",
             "--quiet",
             "--symref",
@@ -216,13 +225,8 @@ impl Git {
         invocation
     }
 
-    fn remote(
-        &self,
-        directory: &Path,
-        url: &RemoteUrl,
-        credential: Option<&SecretString>,
-        deadline: Duration,
-    ) -> Invocation {
+    fn remote(&self, directory: &Path, remote: Remote<'_>, deadline: Duration) -> Invocation {
+        let Remote { url, credential, addresses } = remote;
         let mut invocation = self
             .base(deadline)
             .env("GIT_ALLOW_PROTOCOL", url.protocol().as_str())
@@ -232,18 +236,21 @@ impl Git {
                 "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15 -o ForwardAgent=no -o ClearAllForwardings=yes -o PermitLocalCommand=no",
             );
         invocation.directory = Some(directory.to_owned());
+        // Configuration by environment: unlike arguments, it is seen by nobody but ourselves.
+        let mut configuration = Vec::new();
         if let (Some(credential), Some(origin)) = (credential, url.origin()) {
-            let credential = credential.expose_secret();
-            let pair = match credential.contains(':') {
-                true => credential.to_owned(),
-                // What GitHub and GitLab take as the user name of a token.
-                false => format!("x-access-token:{credential}"),
-            };
-            let header = base64::engine::general_purpose::STANDARD.encode(pair);
+            let header = basic(credential.expose_secret());
+            configuration
+                .push((format!("http.{origin}.extraHeader"), format!("Authorization: Basic {header}")));
+        }
+        if let Some(addresses) = addresses {
+            configuration.push(("http.curloptResolve".to_owned(), addresses.to_owned()));
+        }
+        invocation = invocation.env("GIT_CONFIG_COUNT", configuration.len().to_string());
+        for (index, (key, value)) in configuration.into_iter().enumerate() {
             invocation = invocation
-                .env("GIT_CONFIG_COUNT", "1")
-                .env("GIT_CONFIG_KEY_0", format!("http.{origin}.extraHeader"))
-                .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {header}"));
+                .env(format!("GIT_CONFIG_KEY_{index}"), key)
+                .env(format!("GIT_CONFIG_VALUE_{index}"), value);
         }
         invocation
     }
@@ -311,6 +318,16 @@ impl Git {
     }
 }
 
+/// A token or `user:password` as HTTP's basic authentication wants it.
+fn basic(credential: &str) -> String {
+    let pair = match credential.contains(':') {
+        true => credential.to_owned(),
+        // What GitHub and GitLab take as the user name of a token.
+        false => format!("x-access-token:{credential}"),
+    };
+    base64::engine::general_purpose::STANDARD.encode(pair)
+}
+
 /// git's reason in one line: the lines that begin with `fatal:` or `error:`, else the last ones.
 fn message(output: &Output, credential: Option<&SecretString>) -> String {
     let said = output.stderr.trim();
@@ -330,6 +347,7 @@ fn message(output: &Output, credential: Option<&SecretString>) -> String {
     let mut redactor = Redactor::default();
     if let Some(credential) = credential {
         redactor.learn(credential.expose_secret());
+        redactor.learn(&basic(credential.expose_secret()));
     }
     let text = redactor.redact(&text);
     let text = match text.is_empty() {

@@ -44,9 +44,7 @@ impl RemoteUrl {
     /// Reads a URL that a document names: `https` and `ssh`, and what is allowed by transport (`file`) or prefix.
     pub fn parse(text: &str, allow: &[String]) -> Result<Self, String> {
         let url = RemoteUrl::parse_own(text)?;
-        let permitted = matches!(url.protocol, Protocol::Https | Protocol::Ssh)
-            || allow.iter().any(|entry| entry == url.protocol.as_str() || has_url_prefix(&url.text, entry));
-        if permitted {
+        if matches!(url.protocol, Protocol::Https | Protocol::Ssh) || url.is_allowed(allow) {
             return Ok(url);
         }
         Err(format!("`{}` is not allowed: only `https` and `ssh`, and what `git.allow` lists", show(text)))
@@ -108,6 +106,35 @@ impl RemoteUrl {
     /// The folder name of its copy.
     pub fn hash(&self) -> String {
         sha256_hex(self.text.as_bytes())[..16].to_owned()
+    }
+
+    /// Whether the settings list it, by transport (`file`) or by prefix (`https://git.lan/`).
+    pub fn is_allowed(&self, allow: &[String]) -> bool {
+        allow.iter().any(|entry| entry == self.protocol.as_str() || has_url_prefix(&self.text, entry))
+    }
+
+    /// The machine and port that it leads to; `None` for files.
+    pub fn host(&self) -> Option<(String, u16)> {
+        let default = match self.protocol {
+            Protocol::Https => 443,
+            Protocol::Ssh => 22,
+            Protocol::Http => 80,
+            Protocol::Git => 9418,
+            Protocol::File => return None,
+        };
+        let authority = match self.text.split_once("://") {
+            Some((_, rest)) => rest.split('/').next()?,
+            None => return Some((self.text.split_once(':')?.0.rsplit('@').next()?.to_owned(), default)),
+        };
+        let host = authority.rsplit('@').next()?;
+        if let Some((address, rest)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            let port = rest.strip_prefix(':').and_then(|port| port.parse().ok());
+            return Some((address.to_owned(), port.unwrap_or(default)));
+        }
+        match host.split_once(':') {
+            Some((host, port)) => Some((host.to_owned(), port.parse().unwrap_or(default))),
+            None => Some((host.to_owned(), default)),
+        }
     }
 
     /// Its transport.

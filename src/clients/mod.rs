@@ -2,6 +2,7 @@
 
 pub mod process;
 pub mod git_url;
+pub mod git_address;
 pub mod git;
 pub mod secrets;
 pub mod docker;

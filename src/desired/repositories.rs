@@ -10,6 +10,8 @@ use super::revision::{resolve_head, resolve_reference};
 use super::source::{Source, SourceError};
 use super::tree::Tree;
 use super::typed::Described;
+use crate::clients::git::Remote;
+use crate::clients::git_address::check_address;
 use crate::clients::git_url::RemoteUrl;
 use crate::clients::secrets::{SecretError, SecretResolver};
 use crate::skills::repository::spec::RepositorySpec;
@@ -59,7 +61,12 @@ pub async fn fetch_all(
                 Ok(credential) => credential.as_ref(),
                 Err(err) => return Some((fetch.name, format!("its credential has no value: {err}"))),
             };
-            let fetched = source.git().fetch_mirror(&fetch.url, credential).await;
+            let addresses = match check_address(&fetch.url, &source.settings().allow).await {
+                Ok(addresses) => addresses,
+                Err(why) => return Some((fetch.name, why)),
+            };
+            let remote = Remote { url: &fetch.url, credential, addresses: addresses.as_deref() };
+            let fetched = source.git().fetch_mirror(remote).await;
             fetched.err().map(|err| (fetch.name, err.to_string()))
         })
         .buffer_unordered(FETCHES_MAX)

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::revision::{resolve_branch, resolve_head, resolve_reference};
 use super::tree::Tree;
-use crate::clients::git::{Git, GitError};
+use crate::clients::git::{Git, GitError, Remote};
 use crate::clients::git_url::{RemoteUrl, show};
 use crate::model::id::Revision;
 
@@ -218,7 +218,7 @@ impl Source {
     pub async fn fetch(&self) -> Result<(), SourceError> {
         let SourcePlace::Remote { url, .. } = &self.place else { return Ok(()) };
         self.git
-            .fetch_mirror(url, self.settings.credential.as_ref())
+            .fetch_mirror(Remote { url, credential: self.settings.credential.as_ref(), addresses: None })
             .await
             .map(|_| ())
             .map_err(|err| SourceError::Unavailable { repo: self.name(), err })

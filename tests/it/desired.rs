@@ -5,6 +5,7 @@ mod hostile;
 mod properties;
 mod schemas;
 mod sources;
+mod stacks;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -93,8 +93,8 @@ impl Frame {
         if entries.len() < KEYS_LINEAR_MAX {
             return entries.iter().find(|entry| entry.key == key);
         }
-        for at in self.index.len()..entries.len() {
-            self.index.insert(entries[at].key.clone(), at);
+        for (at, entry) in entries.iter().enumerate().skip(self.index.len()) {
+            self.index.insert(entry.key.clone(), at);
         }
         self.index.get(key).map(|at| &entries[*at])
     }

@@ -375,3 +375,70 @@ async fn hooks_filters_and_local_configuration_of_others_do_not_run() {
     move_checkout(&git_program, &target(&lab, &path, &two, Some(&one))).await.unwrap();
     assert!(!mark.exists(), "a hook ran");
 }
+
+#[tokio::test]
+async fn a_credential_reaches_the_server_and_nothing_else() {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // A server that keeps what it is asked, looks at the arguments of all processes, and says no.
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = vec![0; 8192];
+        let count = stream.read(&mut request).unwrap();
+        let arguments: Vec<u8> = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| std::fs::read(entry.unwrap().path().join("cmdline")).ok())
+            .flatten()
+            .collect();
+        let body = "Bearer c4n4ry-token is wrong";
+        write!(stream, "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            .unwrap();
+        (
+            String::from_utf8_lossy(&request[..count]).into_owned(),
+            String::from_utf8_lossy(&arguments).into_owned(),
+        )
+    });
+    let lab = Lab::new();
+    let settings = SourceSettings {
+        repo: format!("http://127.0.0.1:{port}/a.git"),
+        credential: Some("c4n4ry-token".to_owned().into()),
+        ..lab.settings()
+    };
+    let err = Source::open(&settings).unwrap().fetch().await.unwrap_err();
+    let (request, arguments) = server.join().unwrap();
+    // `x-access-token:c4n4ry-token` in base64.
+    let header = "eC1hY2Nlc3MtdG9rZW46YzRuNHJ5LXRva2Vu";
+    assert!(request.contains(header), "{request}");
+    assert!(!arguments.contains("c4n4ry") && !arguments.contains(header));
+    let mut text = format!("{err:?} {settings:?}");
+    let mut source: Option<&dyn std::error::Error> = Some(&err);
+    while let Some(err) = source {
+        text.push_str(&err.to_string());
+        source = err.source();
+    }
+    assert!(!text.contains("c4n4ry") && !text.contains(header), "{text}");
+    let kept =
+        Command::new("grep").args(["-rlaE", "c4n4ry|eC1hY2Nlc3M"]).arg(lab.folder.path()).output().unwrap();
+    assert!(kept.stdout.is_empty(), "{}", String::from_utf8_lossy(&kept.stdout));
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_server_is_not_followed() {
+    use std::io::{Read as _, Write as _};
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    other.set_nonblocking(true).unwrap();
+    let elsewhere = other.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 8192]).unwrap();
+        write!(stream, "HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/x.git/info/refs?service=git-upload-pack\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+    });
+    let lab = Lab::new();
+    let settings = SourceSettings { repo: format!("http://127.0.0.1:{port}/a.git"), ..lab.settings() };
+    assert!(Source::open(&settings).unwrap().fetch().await.is_err());
+    server.join().unwrap();
+    assert!(other.accept().is_err(), "somebody came to the other server");
+}
