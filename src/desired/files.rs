@@ -29,9 +29,13 @@ impl StackFiles<'_> {
 
 impl ComposeFiles for StackFiles<'_> {
     fn read(&self, path: &str) -> FileRead {
-        match self.inner(path) {
-            Some(inner) => self.tree.read(inner),
-            None => read_machine_file(Path::new(path)),
+        let Some(inner) = self.inner(path) else { return read_machine_file(Path::new(path)) };
+        match self.tree.read(inner) {
+            // What git ignores, such as `.env`, may lie in the checkout itself. Elsewhere it is simply not there.
+            FileRead::Missing if path.starts_with('/') && Path::new(path).exists() => {
+                read_machine_file(Path::new(path))
+            }
+            read => read,
         }
     }
 }

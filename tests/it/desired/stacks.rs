@@ -148,6 +148,26 @@ async fn an_env_file_of_the_machine_that_is_not_there_is_unknown() {
 }
 
 #[tokio::test]
+async fn an_env_file_that_git_ignores_is_read_from_the_checkout() {
+    let lab = lab("");
+    lab.write("web/compose.yaml", &COMPOSE.replace("    image:", "    env_file: [.env.local]\n    image:"));
+    lab.commit("env file");
+    assert!(lab.load_head().await.state.is_none(), "it is nowhere");
+    let checkout = lab.folder.path().canonicalize().unwrap().join("state/checkouts/_state/web");
+    std::fs::create_dir_all(&checkout).unwrap();
+    std::fs::write(checkout.join(".env.local"), "COLOR=green\n").unwrap();
+    let source = Source::open(&SourceSettings {
+        state_dir: lab.folder.path().canonicalize().unwrap().join("state"),
+        ..lab.settings()
+    })
+    .unwrap();
+    let loaded = load_at(&source, &At::Revision(source.resolve(None).unwrap())).await;
+    let state = loaded.state.unwrap_or_else(|| panic!("{:#?}", loaded.problems));
+    let environment = state.stacks["web"].project.as_ref().unwrap().services[0].container.env.clone();
+    assert!(environment.unwrap().contains(&"COLOR=green".to_owned()));
+}
+
+#[tokio::test]
 async fn files_on_a_machine_that_is_reached_by_ssh_are_refused() {
     let lab = lab("");
     let text = stack("").replace("spec: {}", "spec: {engine: {endpoint: 'ssh://root@machine'}}");
