@@ -86,6 +86,11 @@ pub fn load_stack(
     let Some(project) = loaded.project else {
         return nothing(unknown(loaded.unknown.as_deref().unwrap_or("its Compose files have errors")));
     };
+    for (pointer, content) in &project.contents {
+        if pointer.starts_with("/secrets/") {
+            redactor.learn(content);
+        }
+    }
     let needs_checkout = mentions_checkout(&project.json, place.checkout);
     // Whatever digest rendering asks for is part of what the stack depends on.
     let digests = RefCell::new(BTreeMap::new());
@@ -104,7 +109,7 @@ pub fn load_stack(
         &RenderContext {
             health_timeout: timeout.unwrap_or(HEALTH_TIMEOUT),
             digest: &digest_of,
-            variable: &|name| variables.values.get(name).cloned(),
+            variable: &|name| project.content_of(name).map(str::to_owned),
         },
     );
     let spec = match rendered {

@@ -86,6 +86,14 @@ impl ComposeProject {
     pub fn place(&self, pointer: &str) -> &Place {
         self.document.key_place(pointer)
     }
+
+    /// The value of a variable that a secret or config takes its content from, wherever it was set.
+    pub fn content_of(&self, variable: &str) -> Option<&str> {
+        let takes = |pointer: &str| {
+            self.json.pointer(pointer).and_then(|node| node.get("environment")?.as_str()) == Some(variable)
+        };
+        self.contents.iter().find(|(pointer, _)| takes(pointer)).map(|(_, content)| content.as_str())
+    }
 }
 
 /// Reads a Stack's Compose files.
@@ -355,6 +363,21 @@ mod tests {
             ("my-stack", "/srv/repository/deploy")
         );
         assert_eq!(project.config_files, ["/srv/repository/deploy/compose.yaml"]);
+    }
+
+    #[test]
+    fn the_content_of_a_secret_can_come_from_an_env_file() {
+        let text = "services: {web: {image: x, secrets: [db]}}\nsecrets: {db: {environment: DB_PASSWORD}}\n";
+        let files = [("deploy/compose.yaml", text), ("deploy/.env", "DB_PASSWORD=s3cret\n")];
+        let project = read(&files, &[], &[]).project.unwrap();
+        assert_eq!(project.content_of("DB_PASSWORD"), Some("s3cret"));
+        assert_eq!(project.contents["/secrets/db"], "s3cret");
+        assert!(!project.json.to_string().contains("s3cret"));
+        let unset = read(&files[..1], &[], &[]);
+        assert_eq!(
+            unset.problems.iter().map(|problem| problem.rule).collect::<Vec<_>>(),
+            ["required-variable"]
+        );
     }
 
     #[test]
