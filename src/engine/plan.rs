@@ -35,6 +35,7 @@ pub use rules::IgnoreRules;
 
 use super::observe::EngineFacts;
 use super::operation::EngineOperation;
+use super::request::container_name;
 use super::spec::{DependencyCondition, ProjectSpec, ServiceSpec};
 use crate::model::change::{Class, DriftClass, Subject};
 use crate::model::draft::{Draft, DraftStep};
@@ -106,23 +107,40 @@ pub struct ProjectRequest<'a> {
 pub struct ServiceLookup<'a> {
     services: HashMap<&'a str, &'a ServiceSpec>,
     awaited_ends: HashSet<&'a str>,
+    dependents: HashMap<&'a str, Vec<&'a ServiceSpec>>,
 }
 
 impl<'a> ServiceLookup<'a> {
     /// Sorts the services of a project.
     pub fn new(project: &'a ProjectSpec) -> Self {
         let dependencies = project.services.iter().flat_map(|service| &service.depends_on);
+        let mut dependents: HashMap<&str, Vec<&ServiceSpec>> = HashMap::new();
+        for service in &project.services {
+            for dependency in &service.depends_on {
+                dependents.entry(&dependency.service).or_default().push(service);
+            }
+        }
         ServiceLookup {
             services: project.services.iter().map(|service| (service.name.as_str(), service)).collect(),
             awaited_ends: dependencies
                 .filter(|dependency| dependency.condition == DependencyCondition::CompletedSuccessfully)
                 .map(|dependency| dependency.service.as_str())
                 .collect(),
+            dependents,
         }
     }
 
     fn service(&self, name: &str) -> Option<&'a ServiceSpec> {
         self.services.get(name).copied()
+    }
+
+    /// The containers of the services that depend on this one.
+    fn dependents(&self, project: &ProjectSpec, name: &str) -> Vec<Subject> {
+        let all = self.dependents.get(name).into_iter().flatten();
+        all.flat_map(|service| {
+            (1..=service.replicas).map(|number| Subject::container(container_name(project, service, number)))
+        })
+        .collect()
     }
 
     /// Whether another service waits for this one's end.

@@ -108,7 +108,7 @@ fn leave(step: &DraftStep<Operation>, left: &mut BTreeSet<Subject>) {
 
 fn judge(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
     if policy.pause.is_some() {
-        return Verdict::Leave(note(step, NoteKind::Held, "held while suspended"));
+        return Verdict::Leave(note(step, NoteKind::Held, ""));
     }
     match step.class {
         Class::Change if policy.common.apply == ApplyMode::Manual && !policy.manual => {
@@ -117,7 +117,7 @@ fn judge(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
         Class::Change => guard(step, policy),
         Class::Drift(class) => match policy.common.drift.mode.unwrap_or(default_mode(class)) {
             DriftMode::Correct => guard(step, policy),
-            DriftMode::Warn => Verdict::Leave(note(step, NoteKind::Reported, "reported only")),
+            DriftMode::Warn => Verdict::Leave(note(step, NoteKind::Reported, "not corrected")),
             DriftMode::Ignore => Verdict::Forget,
         },
     }
@@ -145,7 +145,8 @@ fn guard(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
 
 /// What a step would have done, as a note.
 pub fn note<O>(step: &DraftStep<O>, kind: NoteKind, why: &str) -> Note {
-    let text = format!("{}: {}; {why}", verb(step.action), step.cause);
+    let what = format!("{}: {}", verb(step.action), step.cause);
+    let text = if why.is_empty() { what } else { format!("{what}; {why}") };
     let mut note = Note::difference(kind, step.subject.clone(), step.class, text);
     note.fields = step.fields.clone();
     note

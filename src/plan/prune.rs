@@ -11,7 +11,7 @@ use super::policy::note;
 use crate::engine::operation::EngineOperation;
 use crate::engine::plan::Leftover;
 use crate::model::change::{Class, DriftClass, SubjectKind};
-use crate::model::draft::Draft;
+use crate::model::draft::{Draft, DraftStep};
 use crate::model::id::ResourceId;
 use crate::model::note::{Note, NoteKind};
 
@@ -59,7 +59,7 @@ pub fn prune(leftovers: Vec<Leftover>, rules: &PruneRules<'_>, draft: &mut Draft
     for leftover in leftovers {
         draft.orphans.push(leftover.subject.clone());
         match verdict(&leftover, rules) {
-            None => going.push(leftover.removal),
+            None => going.push(DraftStep { cause: left(&leftover, rules), ..leftover.removal }),
             Some(note) => draft.notes.push(note),
         }
     }
@@ -83,10 +83,7 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
     let class = Class::Drift(DriftClass::ExtraOwned);
     let say =
         |kind: NoteKind, text: String| Some(Note::difference(kind, leftover.subject.clone(), class, text));
-    let left = match rules.deleted {
-        true => format!("{} of {}, which left the desired state", leftover.was, rules.id),
-        false => format!("{}, which left the files", leftover.was),
-    };
+    let left = left(leftover, rules);
     if !rules.prune {
         return say(NoteKind::Reported, format!("{left}: kept, `prune` is not set"));
     }
@@ -117,6 +114,14 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
         note.until = until;
         note
     })
+}
+
+/// What a leftover was and where it left.
+fn left(leftover: &Leftover, rules: &PruneRules<'_>) -> String {
+    match rules.deleted {
+        true => format!("{} of {}, which left the desired state", leftover.was, rules.id),
+        false => format!("{}, which left the files", leftover.was),
+    }
 }
 
 fn entry<'a>(leftover: &Leftover, rules: &PruneRules<'a>) -> Option<&'a InventoryEntry> {

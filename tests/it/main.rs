@@ -6,3 +6,4 @@ mod daemon;
 mod desired;
 mod engine;
 mod house;
+mod plans;

@@ -2,7 +2,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::attachments;
-use super::change::{extra_network, in_place, replacement};
+use super::change::{extra_network, in_place, rename_back, replacement};
 use super::compare::compare;
 use super::slots::Slot;
 use super::state::{hold_if_stopped_by_hand, state};
@@ -111,7 +111,7 @@ impl<'a> Situation<'_, 'a> {
         if !self.starts() {
             return Vec::new();
         }
-        operations::start(self.request, self.wanted, self.slot, Target::Name(self.slot.name.clone()))
+        operations::start(self.request, self.wanted, &self.slot.name, Target::Name(self.slot.name.clone()))
     }
 
     fn stuck(&self, kind: NoteKind, class: Option<Class>, text: String) -> Decision {
@@ -226,7 +226,11 @@ fn finish<'a>(
 fn keep(situation: &Situation<'_, '_>, current: &ContainerFacts, cleared: Vec<EngineOperation>) -> Decision {
     let Situation { request, wanted, slot, .. } = *situation;
     if current.state.status == ContainerStatus::Removing {
-        return situation.stuck(NoteKind::Blocked, None, "the engine is removing it".to_owned());
+        return situation.stuck(
+            NoteKind::Blocked,
+            Some(Class::Drift(DriftClass::State)),
+            "the engine is removing it".to_owned(),
+        );
     }
     let found = compare(request, wanted, current);
     let networks = attachments::compare(request, wanted, slot.number, current);
@@ -235,14 +239,18 @@ fn keep(situation: &Situation<'_, '_>, current: &ContainerFacts, cleared: Vec<En
         decision.notes.push(Note::new(NoteKind::Unknown, Some(situation.subject()), why.clone()));
         decision.incomplete = true;
     }
-    for network in &networks.extra {
-        decision.notes.push(extra_network(situation, network, found.asked));
+    // What a newer specification takes away goes with the recreation.
+    for network in networks.extra.iter().filter(|_| !found.asked) {
+        decision.notes.push(extra_network(situation, network));
     }
     decision.step = replacement(situation, current, &found, &networks)
         .or_else(|| in_place(situation, current, &found, &networks));
     decision.creates = decision.step.as_ref().is_some_and(|step| step.action == Action::Recreate);
     if decision.step.is_none() {
         state(situation, current, &mut decision);
+    }
+    if decision.step.is_none() {
+        decision.step = rename_back(situation, current);
     }
     if let Some(step) = &mut decision.step
         && step.fields.is_empty()

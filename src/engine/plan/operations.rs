@@ -151,20 +151,20 @@ pub(super) fn is_up(container: &ContainerFacts) -> bool {
 pub(super) fn start(
     request: &ProjectRequest<'_>,
     wanted: &Wanted<'_>,
-    slot: &Slot<'_>,
+    name: &str,
     container: Target,
 ) -> Vec<EngineOperation> {
-    vec![EngineOperation::StartContainer { container }, promise(request, wanted, slot)]
+    vec![EngineOperation::StartContainer { container }, promise(request, wanted, name)]
 }
 
 /// The wait that proves a start: ended well for what others need ended, healthy with a check, else running.
-pub(super) fn promise(request: &ProjectRequest<'_>, wanted: &Wanted<'_>, slot: &Slot<'_>) -> EngineOperation {
+pub(super) fn promise(request: &ProjectRequest<'_>, wanted: &Wanted<'_>, name: &str) -> EngineOperation {
     let condition = match (request.lookup.has_to_end(&wanted.service.name), wanted.has_health_check()) {
         (true, _) => WaitCondition::CompletedSuccessfully,
         (false, true) => WaitCondition::Healthy,
         (false, false) => WaitCondition::Started,
     };
-    EngineOperation::Wait { container: slot.name.clone(), condition, timeout: wanted.service.health_timeout }
+    EngineOperation::Wait { container: name.to_owned(), condition, timeout: wanted.service.health_timeout }
 }
 
 /// Gives the new container the anonymous volumes of the old one, as Compose does: their data is not lost.

@@ -93,6 +93,7 @@ fn drop_step(decision: &mut Decision, kind: NoteKind, why: &str, incomplete: boo
     if let Some(step) = decision.step.take() {
         let mut note = Note::difference(kind, step.subject, step.class, why.to_owned());
         note.fields = step.fields;
+        decision.notes.retain(|other| (other.kind, &other.text) != (note.kind, &note.text));
         decision.notes.push(note);
     }
 }
@@ -133,8 +134,12 @@ pub(super) fn provide_dependencies(
     });
     for dependency in wanted.service.depends_on.iter().filter(|_| starts) {
         let Some(other) = outcomes.get(dependency.service.as_str()) else { continue };
-        let unsatisfied: Vec<&String> =
-            other.names.iter().filter(|name| !is_satisfied(request, name, dependency)).collect();
+        let unsatisfied: Vec<&String> = other
+            .names
+            .iter()
+            .map(|(_, live)| live)
+            .filter(|live| !is_satisfied(request, live, dependency))
+            .collect();
         if let Some(why) = other.stuck.as_ref().filter(|_| dependency.required && !unsatisfied.is_empty()) {
             let why = format!("waits for service `{}`: {why}", dependency.service);
             return drop_step(decision, NoteKind::Blocked, &why, false);
@@ -147,9 +152,11 @@ pub(super) fn provide_dependencies(
         step.needs.extend(other.stepping.iter().cloned());
         let timeout = timeout_of(request, dependency);
         let is_stepping = |name: &String| other.stepping.iter().any(|subject| subject.name == *name);
-        for name in other.names.iter().filter(|name| unsatisfied.contains(name) || is_stepping(name)) {
+        let awaited =
+            other.names.iter().filter(|(name, live)| unsatisfied.contains(&live) || is_stepping(name));
+        for (_, live) in awaited {
             waits.push(EngineOperation::Wait {
-                container: name.clone(),
+                container: live.clone(),
                 condition: dependency.condition.into(),
                 timeout,
             });

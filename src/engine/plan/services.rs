@@ -23,8 +23,8 @@ use crate::model::note::{Note, NoteKind};
 /// What was decided about a service, as those that depend on it need it.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// The final names of its replicas.
-    pub names: Vec<String>,
+    /// The final names of its replicas, and those under which they are found once their steps are done.
+    pub names: Vec<(String, String)>,
     /// Replicas with a step, by their final names.
     pub stepping: Vec<Subject>,
     /// The class of the step that gives it a new container.
@@ -119,7 +119,6 @@ fn plan_service<'a>(
     let rebuilt = images::is_stale_build(request, service);
     for slot in &slots {
         draft.subjects.insert(format!("container {}", slot.name), wanted.spec_hash.clone());
-        outcome.names.push(slot.name.clone());
         let situation = Situation { request, wanted: &wanted, slot, forced: forced.clone(), rebuilt };
         let mut decision = match foreign(request, &situation) {
             Some(stuck) => stuck,
@@ -207,7 +206,7 @@ fn follow_restarts(
                 container: Target::Id(current.id.clone()),
                 grace: wanted.service.stop_grace_period,
             },
-            operations::promise(request, wanted, slot),
+            operations::promise(request, wanted, &current.name),
         ],
     });
 }
@@ -226,6 +225,10 @@ fn settle(
     if let Some(why) = decision.stuck {
         outcome.stuck = Some(why);
     }
+    // Under which name those that depend on it find it.
+    let renames = decision.step.as_ref().is_some_and(|step| step.operations.iter().any(is_final_name));
+    let live = slot.current.filter(|_| !renames && !decision.creates).map(|current| current.name.clone());
+    outcome.names.push((slot.name.clone(), live.unwrap_or_else(|| slot.name.clone())));
     let Some(mut step) = decision.step else { return };
     step.needs.extend(stands_on(wanted));
     step.requires.extend(stands_on(wanted).filter(|subject| surroundings.made_elsewhere.contains(subject)));
@@ -239,6 +242,9 @@ fn settle(
     } else if matches!(step.action, Action::Restart) {
         outcome.restarted = Some(step.class);
     }
+    if step.action == Action::Stop {
+        step.after.extend(request.lookup.dependents(request.project, &wanted.service.name));
+    }
     step.needs.sort();
     step.needs.dedup();
     step.needs.retain(|subject| *subject != step.subject);
@@ -250,6 +256,10 @@ fn settle(
     step.fingerprint = super::fingerprint(&step, &facts.unwrap_or_default());
     outcome.stepping.push(step.subject.clone());
     draft.steps.push(step);
+}
+
+fn is_final_name(operation: &EngineOperation) -> bool {
+    matches!(operation, EngineOperation::RenameContainer { .. })
 }
 
 /// A port that another service of the project gives up is free only after that service's step.

@@ -14,17 +14,21 @@ use crate::model::note::{Note, NoteKind};
 pub(super) fn start_operations(
     situation: &Situation<'_, '_>,
     current: &ContainerFacts,
+    name: &str,
 ) -> Option<(String, Vec<EngineOperation>)> {
-    let Situation { request, wanted, slot, .. } = *situation;
+    let Situation { request, wanted, .. } = *situation;
     if !situation.starts() {
         return None;
     }
-    let start = || operations::start(request, wanted, slot, Target::Id(current.id.clone()));
+    let start = || operations::start(request, wanted, name, Target::Id(current.id.clone()));
     let state = &current.state;
     match state.status {
         ContainerStatus::Created => Some(("never started".to_owned(), start())),
         ContainerStatus::Exited if completed(situation, current) => None,
         ContainerStatus::Exited if state.oom_killed => Some(("killed: out of memory".to_owned(), start())),
+        ContainerStatus::Exited if current.stopped_by_hand.is_some() => {
+            Some((format!("stopped by hand over {MANUAL_STOP_MINUTES} minutes ago"), start()))
+        }
         ContainerStatus::Exited => Some((format!("exited ({})", state.exit_code), start())),
         ContainerStatus::Paused => {
             let container = Target::Id(current.id.clone());
@@ -67,7 +71,7 @@ pub(super) fn state(situation: &Situation<'_, '_>, current: &ContainerFacts, dec
         }
         _ => {}
     }
-    if let Some((cause, operations)) = start_operations(situation, current) {
+    if let Some((cause, operations)) = start_operations(situation, current, &current.name) {
         let never_ran = current.state.status == ContainerStatus::Created;
         let drift = DriftClass::State;
         let class = match never_ran {

@@ -161,8 +161,12 @@ pub fn summary(plan: &Plan) -> String {
     if reported > 0 {
         left.push(format!("{reported} reported only"));
     }
-    let left = if left.is_empty() { String::new() } else { format!(" {}.", left.join(", ")) };
+    let is_settled = left.is_empty();
+    let left = if is_settled { String::new() } else { format!(" {}.", left.join(", ")) };
     let nothing = plan.steps.is_empty() && plan.resources.iter().filter(differs).count() == 0;
+    if nothing && plan.complete && !is_settled {
+        return format!("Nothing to do.{left}");
+    }
     if nothing && plan.complete {
         return format!("No differences: {} as wanted.{left}", resources(plan));
     }
