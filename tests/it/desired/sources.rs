@@ -196,6 +196,22 @@ async fn a_damaged_copy_is_made_anew() {
     assert_eq!(source.resolve(None).unwrap().commit, Some(commit));
 }
 
+#[tokio::test]
+async fn a_damaged_object_is_named_and_no_document_is_taken_for_deleted() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("one"));
+    lab.write("desired-state/b.yaml", &host("two"));
+    lab.commit("one");
+    let blob = lab.git(&["rev-parse", "HEAD:desired-state/b.yaml"]);
+    let object = lab.repo().join(".git/objects").join(&blob[..2]).join(&blob[2..]);
+    std::fs::remove_file(&object).unwrap();
+    let gone = lab.load_head().await;
+    assert_eq!(rules(&gone), ["unreadable"]);
+    assert!(gone.problems[0].message.contains(&blob), "{}", gone.problems[0]);
+    std::fs::write(&object, "garbage").unwrap();
+    assert_eq!(rules(&lab.load_head().await), ["unreadable"]);
+}
+
 #[test]
 fn what_is_no_repository_is_said_so() {
     let lab = Lab::new();
