@@ -143,11 +143,6 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether there is a file or folder at a path.
-    pub fn exists(&self, path: &str) -> bool {
-        matches!(self.resolve(path), Resolved::File { .. } | Resolved::Folder { .. })
-    }
-
     /// The names in the folder above a path, to find what may be meant.
     pub fn siblings(&self, path: &str) -> Vec<String> {
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
