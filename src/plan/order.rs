@@ -10,8 +10,11 @@ use crate::model::draft::DraftStep;
 /// A step's place before it is numbered: the part, and the place in its draft. Sorts as it is printed.
 type Key = (usize, Subject);
 
+/// All steps in order, and the numbers of each part's.
+type Numbered = (Vec<Step>, Vec<Vec<StepId>>);
+
 /// The numbered steps, and the numbers per part; or the parts whose steps need one another in a circle.
-pub fn number(parts: &[Part]) -> Result<(Vec<Step>, Vec<Vec<StepId>>), BTreeSet<usize>> {
+pub fn number(parts: &[Part]) -> Result<Numbered, BTreeSet<usize>> {
     let nodes = Nodes::new(parts);
     let order = nodes.sorted()?;
     let mut ids = vec![0; nodes.all.len()];

@@ -31,6 +31,8 @@ pub struct PruneRules<'a> {
     pub id: &'a ResourceId,
     /// The Host's name.
     pub host: &'a str,
+    /// Its Compose project; `None` when its document is gone.
+    pub project: Option<&'a str>,
     /// Whether its document allows it, or did when it was deleted.
     pub prune: bool,
     /// Whether its document protects what it made.
@@ -57,6 +59,9 @@ pub struct PruneRules<'a> {
 pub fn prune(leftovers: Vec<Leftover>, rules: &PruneRules<'_>, draft: &mut Draft<EngineOperation>) {
     let mut going = Vec::new();
     for leftover in leftovers {
+        if is_of_others(&leftover, rules) {
+            continue;
+        }
         draft.orphans.push(leftover.subject.clone());
         match verdict(&leftover, rules) {
             None => going.push(DraftStep { cause: left(&leftover, rules), ..leftover.removal }),
@@ -77,6 +82,12 @@ pub fn prune(leftovers: Vec<Leftover>, rules: &PruneRules<'_>, draft: &mut Draft
         step.after.extend(others.iter().cloned());
         draft.steps.push(step);
     }
+}
+
+/// Whether it belongs to a resource of the same name in another state repository: neither our inventory nor
+/// the project says that it is ours.
+fn is_of_others(leftover: &Leftover, rules: &PruneRules<'_>) -> bool {
+    leftover.project.as_deref() != rules.project && entry(leftover, rules).is_none()
 }
 
 fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {

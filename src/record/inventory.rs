@@ -134,22 +134,23 @@ pub(super) async fn change(
 /// Brings the inventory in line with what was seen.
 ///
 /// A label alone is not ownership: labelled things are added only for resources that the store meets for the
-/// first time, and for all when it knows none (it was lost, and is filled again). Drops what is gone, but only
+/// first time (all of them when it was lost, and is filled again), and only in their own Compose project: another
+/// state repository on the same engine can have resources of the same name. Drops what is gone, but only
 /// of resources in `settled`: another run may be about to make a thing of its own. A host that could not be
 /// read keeps its entries. Has to run before the resources of this pass are written.
 pub(super) async fn settle(
     writing: &mut Writing,
     observation: &Observation,
-    desired: &BTreeSet<ResourceId>,
+    desired: &BTreeMap<ResourceId, Option<String>>,
     settled: &BTreeSet<ResourceId>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let store = writing.store.clone();
     let met: Vec<(String,)> = store.read(sqlx::query_as(MET).fetch_all(writing.connection()).await)?;
     let met: BTreeSet<String> = met.into_iter().map(|(id,)| id).collect();
-    let is_new = |id: &ResourceId| met.is_empty() || desired.contains(id) && !met.contains(&id.to_string());
+    let is_new = |id: &ResourceId| !met.contains(&id.to_string());
     let rows: Vec<Row> = store.read(sqlx::query_as(READ).fetch_all(writing.connection()).await)?;
-    let seen = labelled(observation);
+    let seen = labelled(observation, desired);
     let mut known = BTreeMap::new();
     for row in rows {
         let entry = entry(&store, row)?;
@@ -173,14 +174,22 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Everything on all hosts that carries our label.
-fn labelled(observation: &Observation) -> Vec<InventoryEntry> {
+/// Everything on all hosts that carries the label of a wanted resource in its own project.
+fn labelled(
+    observation: &Observation,
+    desired: &BTreeMap<ResourceId, Option<String>>,
+) -> Vec<InventoryEntry> {
     let mut found = Vec::new();
     for (host, facts) in &observation.hosts {
         let Some(facts) = facts.known() else { continue };
         let mut note = |kind: &str, name: &str, id: &str, labels: &BTreeMap<String, String>| {
             let resource = labels.get(labels::RESOURCE).and_then(|text| ResourceId::parse(text));
-            if let Some(resource) = resource {
+            let own = |resource: &ResourceId| {
+                desired
+                    .get(resource)
+                    .is_some_and(|project| labels.get(labels::COMPOSE_PROJECT) == project.as_ref())
+            };
+            if let Some(resource) = resource.filter(own) {
                 found.push(InventoryEntry {
                     resource,
                     host: host.clone(),

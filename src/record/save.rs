@@ -15,7 +15,7 @@ use crate::apply::outcome::{RunOutcome, StepStatus};
 use crate::apply::verify::{Verification, is_applied, verify};
 use crate::desired::state::DesiredState;
 use crate::model::condition::{ConditionType, Status};
-use crate::model::id::{ResourceId, Revision};
+use crate::model::id::{Kind, ResourceId, Revision};
 use crate::observed::observation::Observation;
 use crate::plan::plan::Plan;
 use crate::plan::report::ResourceReport;
@@ -64,7 +64,8 @@ pub async fn save(store: &Store, pass: &Pass<'_>, now: DateTime<Utc>) -> Result<
     let settled: BTreeSet<ResourceId> = latest.resources.iter().map(|plan| plan.id.clone()).collect();
 
     let mut writing = store.writing().await?;
-    inventory::settle(&mut writing, pass.observed, &desired, &settled, now).await?;
+    let projects = desired.iter().map(|id| (id.clone(), project_of(pass.desired, id))).collect();
+    inventory::settle(&mut writing, pass.observed, &projects, &settled, now).await?;
     let mut transitions = Vec::new();
     for report in pass.reports {
         guards::new_input(&mut writing, &report.id, &report.digest).await?;
@@ -82,6 +83,12 @@ pub async fn save(store: &Store, pass: &Pass<'_>, now: DateTime<Utc>) -> Result<
     tell(&mut writing, &transitions, Some(&latest.revision), pass.correlation, now).await?;
     writing.commit().await?;
     Ok(Saved { result, verification })
+}
+
+/// The Compose project of a stack, when it is known.
+fn project_of(desired: &DesiredState, id: &ResourceId) -> Option<String> {
+    let stack = desired.stacks.get(&id.name).filter(|_| id.kind == Kind::Stack)?;
+    stack.project.as_ref().ok().map(|project| project.name.clone())
 }
 
 /// Writes for every resource that needs nothing any more that this revision is applied.

@@ -4,6 +4,8 @@ mod cli;
 mod compose;
 mod daemon;
 mod desired;
+mod effects;
 mod engine;
 mod house;
 mod plans;
+mod world;

@@ -103,7 +103,14 @@ impl World {
     pub fn git(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
         command.arg("-C").arg(self.repository());
-        command.args(["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]);
+        command.args([
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@localhost",
+            "-c",
+            "commit.gpgsign=false",
+        ]);
         text_of(command.args(arguments))
     }
 

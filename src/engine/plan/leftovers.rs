@@ -29,6 +29,9 @@ pub struct Leftover {
     pub engine_id: String,
     /// What it was for: `service web`, `network default`.
     pub was: String,
+    /// The Compose project it was made in. Resources of other state repositories can have the same name, never
+    /// the same project on one engine.
+    pub project: Option<String>,
     /// What taking it away would be.
     pub removal: DraftStep<EngineOperation>,
 }
@@ -70,6 +73,7 @@ fn container_leftover(container: &ContainerFacts, service: &str) -> Leftover {
         subject: Subject::container(container.name.clone()),
         engine_id: container.id.clone(),
         was: format!("service `{service}`"),
+        project: container.labels.get(labels::COMPOSE_PROJECT).cloned(),
         removal: removal(container, grace_of(container), class, "no longer wanted".to_owned()),
     }
 }
@@ -142,13 +146,21 @@ fn network_leftover(facts: &EngineFacts, resource: &str, network: &NetworkFacts)
     };
     removal.fingerprint = super::fingerprint(&removal, &json!(null));
     let key = network.labels.get(labels::COMPOSE_NETWORK).map_or("", String::as_str);
-    Some(Leftover { subject, engine_id: network.id.clone(), was: format!("network `{key}`"), removal })
+    let project = network.labels.get(labels::COMPOSE_PROJECT).cloned();
+    Some(Leftover {
+        subject,
+        engine_id: network.id.clone(),
+        was: format!("network `{key}`"),
+        project,
+        removal,
+    })
 }
 
 /// `run: absent`: everything that the resource made goes, dependents first; volumes stay.
 pub(super) fn remove_all(request: &ProjectRequest<'_>, draft: &mut Draft<EngineOperation>) {
     let resource = request.resource.to_string();
-    let all = leftovers(request.facts, request.index, &resource, None);
+    let mut all = leftovers(request.facts, request.index, &resource, None);
+    all.retain(|leftover| leftover.project.as_deref() == Some(request.project.name.as_str()));
     let by_service = |service: &str| -> Vec<Subject> {
         let own = request.index.owned(&resource).iter().filter(|container| {
             container.labels.get(labels::COMPOSE_SERVICE).map(String::as_str) == Some(service)

@@ -131,6 +131,7 @@ fn prune_left(
     let rules = PruneRules {
         id: &resource.id,
         host: &resource.spec.host,
+        project: Some(&project.name),
         prune: resource.spec.prune,
         protect: resource.common.protect,
         protected_prefixes: protected_prefixes(input, &resource.spec.host),
@@ -179,12 +180,10 @@ fn plan_deleted_on(input: &PlanInput<'_>, world: &World<'_>, id: &ResourceId, ho
         ),
         Some((facts, index)) => {
             let left = leftovers(facts, index, &text, None);
-            if left.is_empty() {
-                return None;
-            }
             let rules = PruneRules {
                 id,
                 host,
+                project: None,
                 prune: input.memory.applied.get(id).is_some_and(|applied| applied.prune),
                 protect: false,
                 protected_prefixes: protected_prefixes(input, host),
@@ -197,6 +196,9 @@ fn plan_deleted_on(input: &PlanInput<'_>, world: &World<'_>, id: &ResourceId, ho
                 now: input.now,
             };
             prune(left, &rules, &mut draft);
+            if draft.steps.is_empty() && draft.notes.is_empty() {
+                return None;
+            }
         }
     }
     let mut own = Draft::default();
