@@ -1,6 +1,6 @@
 //! What happened and what is true, kept: the store, and the evidence of each run.
 //!
-//! The executor in `apply` writes the journal that lives here; everything else is written by [`save`] once a
+//! The executor in `apply` writes the journal that lives here; everything else is written by [`save()`] once a
 //! pass has seen what came of it.
 
 #[macro_use]

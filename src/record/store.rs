@@ -244,7 +244,7 @@ impl Store {
     }
 }
 
-/// A transaction that writes, and this process's turn to do so. Dropped without [`Writing::commit`], it did nothing.
+/// A transaction that writes, and this process's turn to do so. Dropped without a commit, it did nothing.
 pub struct Writing {
     transaction: Transaction<'static, Sqlite>,
     pub(super) store: Store,
