@@ -79,9 +79,7 @@ pub(super) fn compare<'a>(
 
 fn is_stale(request: &ProjectRequest<'_>, attachment: &AttachmentSpec, facts: &AttachmentFacts) -> bool {
     let networks = request.index.networks(&attachment.network);
-    !facts.network_id.is_empty()
-        && !networks.is_empty()
-        && networks.iter().all(|network| network.id != facts.network_id)
+    !facts.network_id.is_empty() && networks.iter().all(|network| network.id != facts.network_id)
 }
 
 fn addresses_wanted(attachment: &AttachmentSpec) -> (Option<String>, Option<String>) {

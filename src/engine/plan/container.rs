@@ -217,7 +217,8 @@ fn finish<'a>(
         operations.extend(situation.start_by_name());
     }
     let risk = if current.is_some_and(operations::is_up) { Risk::Downtime } else { Risk::None };
-    let mut step = situation.step(Action::Recreate, Class::Change, "an unfinished recreation", risk);
+    let action = if current.is_some() { Action::Recreate } else { Action::Update };
+    let mut step = situation.step(action, Class::Change, "an unfinished recreation", risk);
     step.operations = operations;
     Decision { step: Some(step), ..Decision::default() }
 }

@@ -238,6 +238,8 @@ fn settle(
             step.risk = Risk::Data;
             step.cause = format!("{}: {warning}", step.cause);
         }
+    }
+    if decision.creates || step.action == Action::Recreate {
         outcome.replaced = Some(step.class);
     } else if matches!(step.action, Action::Restart) {
         outcome.restarted = Some(step.class);

@@ -43,7 +43,9 @@ pub(super) fn start_operations(
 
 /// Whether a container that ended did what it is for; one that a person stopped did not.
 fn completed(situation: &Situation<'_, '_>, current: &ContainerFacts) -> bool {
-    current.state.exit_code == 0 && situation.wanted.may_complete() && current.stopped_by_hand.is_none()
+    let name = &situation.wanted.service.name;
+    let is_meant_to = situation.request.lookup.has_to_end(name) || situation.wanted.may_complete();
+    current.state.exit_code == 0 && is_meant_to && current.stopped_by_hand.is_none()
 }
 
 /// A replica that is as asked for: does it do what it should?
