@@ -62,7 +62,7 @@ pub struct Settings {
 /// What happens to evidence packs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceSettings {
-    /// The Repository whose checkout gets them committed under `docs/evidence/`.
+    /// The Repository on this machine whose branch gets them committed under `docs/evidence/`.
     pub commit_to: Option<String>,
     /// How long packs stay in the state directory.
     pub keep: Duration,

@@ -4,6 +4,7 @@
 
 mod carry_out;
 mod context;
+mod prove;
 mod report;
 pub mod saved;
 

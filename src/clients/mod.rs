@@ -4,6 +4,7 @@ pub mod process;
 pub mod git_url;
 pub mod git_address;
 pub mod git;
+pub mod git_evidence;
 pub mod secrets;
 pub mod docker;
 mod connections;

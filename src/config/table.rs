@@ -177,7 +177,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "evidence.commitTo",
         accepts: "name of a Repository",
         default: "nothing is committed",
-        about: "The Repository whose checkout gets evidence packs committed under `docs/evidence/`.",
+        about: "The Repository on this machine (`file://`) whose branch gets evidence packs committed under `docs/evidence/`.",
         read: |settings, node, _| {
             settings.evidence.commit_to = Some(text(node)?);
             Ok(())

@@ -1,8 +1,11 @@
 //! From a branch, tag or commit to the commit it means.
+//!
+//! A branch means its newest commit that holds more than evidence: a run that commits its proof starts no run.
 
-use git2::Repository;
+use git2::{Commit, Repository};
 
 use super::source::SourceError;
+use crate::clients::git_evidence::skip_evidence;
 use crate::model::id::Revision;
 use crate::model::problem::nearest;
 
@@ -27,7 +30,8 @@ pub(super) fn resolve_reference(
         .iter()
         .find_map(|prefix| repository.find_reference(&format!("{prefix}{reference}")).ok());
     let found = match named {
-        Some(found) => found.peel_to_commit(),
+        Some(found) if found.is_tag() => found.peel_to_commit(),
+        Some(found) => found.peel_to_commit().map(|commit| newest(repository, commit)),
         None => repository.revparse_single(reference).and_then(|object| object.peel_to_commit()),
     };
     match found {
@@ -50,7 +54,8 @@ pub(super) fn resolve_branch(
                 repo: repo.to_owned(),
                 err,
             })?;
-            return Ok(Revision { reference: branch.to_owned(), commit: Some(commit.id().to_string()) });
+            let commit = newest(repository, commit).id().to_string();
+            return Ok(Revision { reference: branch.to_owned(), commit: Some(commit) });
         }
     }
     let names = short_names(repository);
@@ -77,7 +82,7 @@ pub(super) fn resolve_head(repository: &Repository, repo: &str) -> Result<Revisi
                 err,
             })?;
             let reference = head.shorthand().unwrap_or("HEAD").to_owned();
-            Ok(Revision { reference, commit: Some(commit.id().to_string()) })
+            Ok(Revision { reference, commit: Some(newest(repository, commit).id().to_string()) })
         }
         Err(_) => {
             let branch = repository
@@ -88,6 +93,12 @@ pub(super) fn resolve_head(repository: &Repository, repo: &str) -> Result<Revisi
             resolve_branch(repository, branch.as_deref().unwrap_or("HEAD"), repo)
         }
     }
+}
+
+/// The newest commit of a branch that holds more than evidence; the head where history can't be read.
+fn newest<'r>(repository: &'r Repository, head: Commit<'r>) -> Commit<'r> {
+    let found = skip_evidence(repository, head.id()).and_then(|id| repository.find_commit(id));
+    found.unwrap_or(head)
 }
 
 /// The names of branches and tags, at most a thousand: enough to find a near one.

@@ -6,6 +6,7 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::prove::{Ran, prove};
 use super::report::{PassReport, Prepared};
 use super::{Context, PassError, look};
 use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute};
@@ -45,15 +46,23 @@ pub async fn carry_out(
         let outcome = run(context, store, desired, &prepared, &correlation, cancel).await?;
         record_duration(Phase::Apply, begun.elapsed());
         let (observed, memory) = look(context, desired).await?;
-        let Prepared { plan, only, manual, fences, .. } = prepared;
+        let Prepared { observed: before, plan, only, manual, fences, .. } = prepared;
         let again = Prepared::plan(context, desired, only, manual, observed, memory, fences);
+        let ran = Ran {
+            plan: &plan,
+            outcome: &outcome,
+            after_plan: &again.plan,
+            before: &before,
+            after: &again.observed,
+        };
+        let evidence = prove(context, store, desired, &ran).await;
         let mut report = PassReport {
             observed: again.observed,
             plan,
             outcome: Some(outcome),
             after: Some(again.plan),
             result: None,
-            evidence: None,
+            evidence,
         };
         kept.keep(&mut report).await?;
         // Not before it is kept: whoever is next must plan with what came of this.

@@ -19,6 +19,7 @@ pub mod events;
 pub mod requests;
 pub mod facts;
 pub mod save;
+pub mod evidence;
 #[cfg(test)]
 mod tests;
 

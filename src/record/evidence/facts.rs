@@ -1,0 +1,146 @@
+//! What was observed of the things that a plan changes; everything else of the world stays out of a pack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::observe::{ContainerFacts, EngineFacts};
+use crate::observed::observation::{Observation, checkout_key};
+use crate::plan::plan::Plan;
+use crate::plan::step::{Step, SubjectKind};
+
+/// The things that a plan changes.
+pub(super) struct Changed<'a> {
+    steps: &'a [Step],
+    /// Containers by host and name, those of former names too.
+    containers: BTreeSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Changed<'a> {
+    /// Also counts a container that had another name before or has one now, by its id.
+    pub(super) fn new(plan: &'a Plan, before: &'a Observation, after: &'a Observation) -> Self {
+        let named: BTreeSet<(&str, &str)> = plan
+            .steps
+            .iter()
+            .filter(|step| step.subject.kind == SubjectKind::Container)
+            .map(|step| (step.host.as_str(), step.subject.name.as_str()))
+            .collect();
+        let all: Vec<(&str, &ContainerFacts)> = [before, after]
+            .into_iter()
+            .flat_map(|world| &world.hosts)
+            .filter_map(|(host, facts)| Some((host.as_str(), facts.known()?)))
+            .flat_map(|(host, facts)| facts.containers.iter().map(move |found| (host, found)))
+            .collect();
+        let ids: BTreeSet<&str> = all
+            .iter()
+            .filter(|(host, found)| named.contains(&(*host, found.name.as_str())))
+            .map(|(_, found)| found.id.as_str())
+            .collect();
+        let renamed = all.iter().filter(|(_, found)| ids.contains(found.id.as_str()));
+        let mut containers = named.clone();
+        containers.extend(renamed.map(|(host, found)| (*host, found.name.as_str())));
+        Changed { steps: &plan.steps, containers }
+    }
+
+    /// The hosts that are acted on.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let hosts: BTreeSet<&String> = self.steps.iter().map(|step| &step.host).collect();
+        hosts.into_iter().cloned().collect()
+    }
+
+    /// Changed containers of a host in an observation.
+    pub(super) fn containers<'w>(&self, host: &str, facts: &'w EngineFacts) -> Vec<&'w ContainerFacts> {
+        let is_changed = |found: &&ContainerFacts| self.containers.contains(&(host, found.name.as_str()));
+        facts.containers.iter().filter(is_changed).collect()
+    }
+
+    fn has(&self, host: &str, kind: SubjectKind, name: &str) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.host == host && step.subject.kind == kind && step.subject.name == name)
+    }
+
+    /// What was observed of them; a host that could not be read says why.
+    pub(super) fn facts(&self, world: &Observation) -> Value {
+        let mut hosts = Map::new();
+        for host in self.hosts() {
+            let value = match world.hosts.get(&host) {
+                None => json!({"unknown": "it was not observed"}),
+                Some(facts) => match facts.known() {
+                    None => json!({"unknown": facts.unknown()}),
+                    Some(facts) => self.host_facts(&host, facts),
+                },
+            };
+            hosts.insert(host, value);
+        }
+        let checkouts: BTreeMap<String, Value> = self
+            .steps
+            .iter()
+            .filter(|step| step.subject.kind == SubjectKind::Checkout)
+            .map(|step| checkout_key(&step.host, &step.subject.name))
+            .map(|key| (key.clone(), json!(world.checkouts.get(&key))))
+            .collect();
+        json!({"hosts": hosts, "checkouts": checkouts})
+    }
+
+    fn host_facts(&self, host: &str, facts: &EngineFacts) -> Value {
+        let networks: Vec<_> = facts
+            .networks
+            .iter()
+            .filter(|network| self.has(host, SubjectKind::Network, &network.name))
+            .collect();
+        let volumes: Vec<_> =
+            facts.volumes.iter().filter(|volume| self.has(host, SubjectKind::Volume, &volume.name)).collect();
+        json!({
+            "version": facts.version,
+            "containers": self.containers(host, facts),
+            "networks": networks,
+            "volumes": volumes,
+        })
+    }
+
+    /// References of changed containers and fetched images → what they mean on their host.
+    pub(super) fn images(&self, world: &Observation) -> Value {
+        let mut hosts = Map::new();
+        for host in self.hosts() {
+            let Some(facts) = world.hosts.get(&host).and_then(|facts| facts.known()) else { continue };
+            let mut references: BTreeSet<&str> =
+                self.containers(&host, facts).iter().map(|found| found.image.as_str()).collect();
+            references.extend(
+                facts
+                    .images
+                    .keys()
+                    .filter(|reference| self.has(&host, SubjectKind::Image, reference))
+                    .map(String::as_str),
+            );
+            let images: Map<String, Value> = references
+                .into_iter()
+                .map(|reference| {
+                    let image = facts.images.get(reference).and_then(|image| image.known()?.as_ref());
+                    let value = match image {
+                        Some(image) => json!({"id": image.id, "digests": image.digests}),
+                        None => Value::Null,
+                    };
+                    (reference.to_owned(), value)
+                })
+                .collect();
+            hosts.insert(host, Value::Object(images));
+        }
+        Value::Object(hosts)
+    }
+
+    /// How changed containers were afterwards, with the last word of their health checks.
+    pub(super) fn health(&self, world: &Observation) -> Value {
+        let mut hosts = Map::new();
+        for host in self.hosts() {
+            let Some(facts) = world.hosts.get(&host).and_then(|facts| facts.known()) else { continue };
+            let containers: Map<String, Value> = self
+                .containers(&host, facts)
+                .into_iter()
+                .map(|found| (found.name.clone(), json!(found.state)))
+                .collect();
+            hosts.insert(host, Value::Object(containers));
+        }
+        Value::Object(hosts)
+    }
+}
