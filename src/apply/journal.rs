@@ -82,11 +82,11 @@ fn small(number: usize) -> u32 {
 /// Masks known secrets in every text of a value; within the parsed value, because JSON escapes hide them.
 pub fn redact_value(redactor: &Redactor, value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(redactor.redact(&text)),
+        Value::String(text) => Value::String(redactor.redact_kept(&text)),
         Value::Array(items) => items.into_iter().map(|item| redact_value(redactor, item)).collect(),
         Value::Object(map) => map
             .into_iter()
-            .map(|(key, value)| (redactor.redact(&key), redact_value(redactor, value)))
+            .map(|(key, value)| (redactor.redact_kept(&key), redact_value(redactor, value)))
             .collect(),
         other => other,
     }

@@ -131,7 +131,7 @@ async fn run_one(
             let result =
                 if err.is_cancelled() { OperationResult::Cancelled } else { OperationResult::Failed };
             let change = if err.is_certain() { withdrawal(run.step, operation) } else { None };
-            journal.end(position, result, &run.redactor.redact(&err.text()), change);
+            journal.end(position, result, &run.redactor.redact_kept(&err.text()), change);
             Err(Break::Failed(err))
         }
     }
@@ -141,7 +141,7 @@ impl StepRun<'_> {
     async fn ask(&self, operation: &Operation, finished: &mut Finished) -> Result<Done, OperationError> {
         finished.started.get_or_insert_with(Utc::now);
         let said = |line: &str| {
-            (self.progress)(&Progress::Said(self.step, self.redactor.redact(line)));
+            (self.progress)(&Progress::Said(self.step, self.redactor.redact_kept(line)));
         };
         let answer = perform(&self.systems, self.step, operation, &self.stop, &said).await;
         finished.ended = Some(Utc::now());
@@ -164,7 +164,7 @@ impl StepRun<'_> {
             parts.push("was so already".to_owned());
         }
         parts.extend(
-            done.warnings.iter().map(|warning| format!("warning: {}", self.redactor.redact(warning))),
+            done.warnings.iter().map(|warning| format!("warning: {}", self.redactor.redact_kept(warning))),
         );
         parts.join("; ")
     }
@@ -184,7 +184,7 @@ impl StepRun<'_> {
         };
         // The first error is the cause; a journal that fails after it changes only what is stopped.
         if finished.error.is_none() {
-            finished.error = Some(self.redactor.redact(&error));
+            finished.error = Some(self.redactor.redact_kept(&error));
         }
         finished.status = status;
         finished.stopped = stopped.or(finished.stopped.take());

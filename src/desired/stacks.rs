@@ -91,6 +91,13 @@ pub fn load_stack(
             redactor.learn(content);
         }
     }
+    let public = public_names(&project);
+    for value in &project.secret_values {
+        // A password that is also an image's or a service's name hides nothing, and masking it would hide those.
+        if !public.iter().any(|name| name.contains(value.as_str())) {
+            redactor.suspect(value);
+        }
+    }
     let needs_checkout = mentions_checkout(&project.json, place.checkout);
     // Whatever digest rendering asks for is part of what the stack depends on.
     let digests = RefCell::new(BTreeMap::new());
@@ -172,6 +179,21 @@ fn resolve_variables(
         }
     }
     variables
+}
+
+/// The names by which people know the parts of a project.
+fn public_names(project: &ComposeProject) -> Vec<&str> {
+    let mut names = vec![project.name.as_str()];
+    for part in ["services", "networks", "volumes", "configs", "secrets"] {
+        let entries = project.json.get(part).and_then(Value::as_object).into_iter().flatten();
+        for (name, entry) in entries {
+            names.push(name);
+            names.extend(
+                ["image", "name", "container_name"].iter().filter_map(|key| entry.get(*key)?.as_str()),
+            );
+        }
+    }
+    names
 }
 
 /// Whether any path in the model lies in the checkout: binds, build contexts, files of configs and secrets.

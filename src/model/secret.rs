@@ -108,6 +108,7 @@ const REDACTED_LENGTH_MIN: usize = 4;
 #[derive(Clone, Default)]
 pub struct Redactor {
     values: BTreeSet<Needle>,
+    suspected: BTreeSet<Needle>,
 }
 
 /// A value to search for, longest first, so that a value that contains another is masked whole.
@@ -115,39 +116,68 @@ pub struct Redactor {
 struct Needle(std::cmp::Reverse<usize>, String);
 
 impl Redactor {
-    /// Learns a secret value, and its base64 and URL-encoded forms.
+    /// Learns a secret value, and its base64, URL-encoded and quoted forms.
     pub fn learn(&mut self, value: &str) {
-        for form in [value.to_owned(), base64(value.as_bytes()), url_encoded(value)] {
-            if form.len() >= REDACTED_LENGTH_MIN {
-                self.values.insert(Needle(std::cmp::Reverse(form.len()), form));
-            }
-        }
-        for line in value.lines().filter(|line| line.len() >= 2 * REDACTED_LENGTH_MIN) {
-            self.values.insert(Needle(std::cmp::Reverse(line.len()), line.to_owned()));
-        }
+        self.values.extend(needles(value));
+    }
+
+    /// Learns a value that is a secret by its variable's name only: masked in everything that is kept
+    /// ([`Redactor::redact_kept`]), and left where differences are shown, which mask by name.
+    pub fn suspect(&mut self, value: &str) {
+        self.suspected.extend(needles(value));
     }
 
     /// Learns everything that another redactor knows.
     pub fn learn_all(&mut self, other: &Redactor) {
         self.values.extend(other.values.iter().cloned());
+        self.suspected.extend(other.suspected.iter().cloned());
     }
 
     /// The text with every known value replaced.
     pub fn redact(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for Needle(_, value) in &self.values {
-            if out.contains(value.as_str()) {
-                out = out.replace(value.as_str(), MASK);
-            }
-        }
-        out
+        replaced(text, self.values.iter())
     }
+
+    /// The text with every known or suspected value replaced: for journal, history, events, evidence.
+    pub fn redact_kept(&self, text: &str) -> String {
+        let all: BTreeSet<&Needle> = self.values.iter().chain(&self.suspected).collect();
+        replaced(text, all.into_iter())
+    }
+}
+
+/// The forms in which a value may appear; its long lines too, because logs show them one by one.
+fn needles(value: &str) -> Vec<Needle> {
+    // Engines quote what they were asked to run, once or within another quoted message.
+    let (quoted, again) = (escaped(value), escaped(&escaped(value)));
+    let forms = [value.to_owned(), base64(value.as_bytes()), url_encoded(value), quoted, again];
+    let long = value.lines().filter(|line| line.len() >= 2 * REDACTED_LENGTH_MIN).map(str::to_owned);
+    forms
+        .into_iter()
+        .filter(|form| form.len() >= REDACTED_LENGTH_MIN)
+        .chain(long)
+        .map(|form| Needle(std::cmp::Reverse(form.len()), form))
+        .collect()
+}
+
+fn replaced<'n>(text: &str, needles: impl Iterator<Item = &'n Needle>) -> String {
+    let mut out = text.to_owned();
+    for Needle(_, value) in needles {
+        if out.contains(value.as_str()) {
+            out = out.replace(value.as_str(), MASK);
+        }
+    }
+    out
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redactor({} values)", self.values.len())
     }
+}
+
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -189,9 +219,19 @@ mod tests {
     fn every_form_of_a_secret_is_masked() {
         let mut redactor = Redactor::default();
         redactor.learn("p@ss/wörd");
+        redactor.learn("quo\"te\\d");
+        assert_eq!(redactor.redact(r#"exec: "/no/quo\"te\\d": missing"#), r#"exec: "/no/(secret)": missing"#);
         let text = format!("a p@ss/wörd b {} c {}", base64("p@ss/wörd".as_bytes()), url_encoded("p@ss/wörd"));
         assert_eq!(redactor.redact(&text), "a (secret) b (secret) c (secret)");
         assert_eq!(base64(b"ab"), "YWI=");
+    }
+
+    #[test]
+    fn a_suspected_value_is_masked_in_what_is_kept_only() {
+        let mut redactor = Redactor::default();
+        redactor.suspect("hunter22");
+        assert_eq!(redactor.redact("a hunter22"), "a hunter22");
+        assert_eq!(redactor.redact_kept("a hunter22"), "a (secret)");
     }
 
     #[test]

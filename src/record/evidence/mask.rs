@@ -44,14 +44,20 @@ impl Masker {
         Masker { redactor, key, names: BTreeSet::new() }
     }
 
-    /// Learns the values of variables that hold secrets from what was observed.
+    /// Learns the values of variables that hold secrets from what was observed; not those that are also the name
+    /// of a container or image, which hide nothing.
     pub fn learn(&mut self, world: &Observation) {
         let engines = world.hosts.values().filter_map(|facts| facts.known());
-        for container in engines.flat_map(|facts| &facts.containers) {
+        let containers: Vec<_> = engines.flat_map(|facts| &facts.containers).collect();
+        for container in &containers {
             let Some(fields) = container.fields.as_ref().and_then(|fields| fields.known()) else { continue };
             for (name, value) in &fields.0 {
-                if let (true, Some(text)) = (self.is_secret(name), value.as_str()) {
-                    self.redactor.learn(text);
+                let Some(text) = value.as_str().filter(|_| self.is_secret(name)) else { continue };
+                let is_name = |other: &&crate::engine::observe::ContainerFacts| {
+                    other.name.contains(text) || other.image.contains(text)
+                };
+                if is_secret_name(name.trim_start_matches(ENVIRONMENT)) && !containers.iter().any(is_name) {
+                    self.redactor.suspect(text);
                 }
             }
         }
@@ -63,7 +69,7 @@ impl Masker {
 
     /// A text without secrets.
     pub fn text(&self, text: &str) -> String {
-        let text = self.redactor.redact(text);
+        let text = self.redactor.redact_kept(text);
         ADDRESS.replace_all(&text, format!("${{head}}{MASK}@")).into_owned()
     }
 

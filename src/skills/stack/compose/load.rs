@@ -75,6 +75,8 @@ pub struct ComposeProject {
     pub disabled_services: BTreeSet<String>,
     /// By service: environment variables whose value is a secret or may be one.
     pub secret_environment: BTreeMap<String, BTreeSet<String>>,
+    /// Values of variables, of interpolation and of environments, whose names say that they are secrets.
+    pub secret_values: BTreeSet<String>,
     /// Contents of secrets and configs that come from variables, by JSON pointer (`/secrets/db`, `/configs/app`).
     pub contents: BTreeMap<String, String>,
     /// The merged document, by which places are found.
@@ -136,6 +138,7 @@ fn read_project(context: &mut Context) -> Option<ComposeProject> {
     }
     select::keep(tree::get_mut(&mut model, "services")?, &selected, named);
     let secret_environment = environment::apply(context, tree::get_mut(&mut model, "services")?, &variables);
+    let secret_values = secret_values(&model, &variables);
     select::prune(&mut model);
     let contents = contents(context, &model, &variables);
 
@@ -149,9 +152,23 @@ fn read_project(context: &mut Context) -> Option<ComposeProject> {
         json: serde_json::Value::Object(json),
         disabled_services: all.difference(&selected).cloned().collect(),
         secret_environment,
+        secret_values,
         contents,
         document: model,
     })
+}
+
+/// The values that have to be masked wherever they turn up: an argument, an error, a log.
+fn secret_values(model: &Node, variables: &Variables) -> BTreeSet<String> {
+    let services = model.get("services").and_then(Node::entries).unwrap_or_default();
+    let environments =
+        services.iter().filter_map(|entry| entry.value.get("environment")?.entries()).flatten();
+    let set = environments.filter_map(|pair| Some((pair.key.as_str(), pair.value.text()?)));
+    let interpolated = variables.iter().map(|(name, value)| (name.as_str(), value.text.as_str()));
+    set.chain(interpolated)
+        .filter(|(name, value)| !value.is_empty() && is_secret_name(name))
+        .map(|(_, value)| value.to_owned())
+        .collect()
 }
 
 fn host_path(root: &str, path: &str) -> String {
