@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 use super::prove::{Ran, prove};
 use super::report::{PassReport, Prepared};
 use super::{Context, PassError, look};
-use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute};
+use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute, recover};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::model::problem::printable;
@@ -35,6 +35,10 @@ pub async fn carry_out(
     let correlation = format!("{}-{:08x}", Utc::now().format("%Y%m%dT%H%M%S"), rand::random::<u32>());
     let span = run_span(&correlation);
     let work = async {
+        // What an earlier process was asked and never answered: told from what was just observed, not asked again.
+        for run in recover(store, &prepared.observed, Utc::now()).await?.runs {
+            tracing::warn!(run, "an earlier run was interrupted");
+        }
         let request = prepared.request.clone();
         let kept = Kept { store, desired, correlation: &correlation, request: request.as_deref() };
         if prepared.plan.steps.is_empty() {
