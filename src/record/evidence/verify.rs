@@ -33,8 +33,12 @@ pub struct BadPack {
     pub why: String,
 }
 
-/// Checks all packs of a folder; an error only when the folder itself can't be read.
+/// Checks all packs of a folder; an error only when the folder itself can't be read. Before the first run there is
+/// none, and nothing wrong with it.
 pub fn verify_packs(root: &Path) -> Result<Checked, EvidenceError> {
+    if !root.exists() {
+        return Ok(Checked { packs: 0, first_bad: None });
+    }
     let names = pack_names(root)?;
     let mut bad = Vec::new();
     let mut found = BTreeMap::new();

@@ -1,0 +1,121 @@
+//! `kill -9` at every point of an apply: the next pass ends where an undisturbed one does.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ipaictl::apply::Progress;
+use ipaictl::record::runs::{HistoryFilter, RunResult};
+
+use super::{World, apply, context, service};
+
+/// Makes this test binary the controller that dies: `POINT REPO STATE`.
+const CHILD: &str = "IPAICTL_TEST_CRASH";
+/// The most points that are tried; a plan of this test has fewer.
+const POINTS_MAX: u32 = 60;
+
+static LEFT: AtomicU32 = AtomicU32::new(0);
+
+/// Dies at the n-th point: after an operation was journaled, after it was answered, after a step ended.
+fn die_in_time(progress: &Progress<'_>) {
+    let is_point = matches!(progress, Progress::Asking(..) | Progress::Answered(..) | Progress::Ended(..));
+    if is_point && LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let id = std::process::id().to_string();
+        Command::new("kill").args(["-9", &id]).status().unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+}
+
+/// Not a test of its own: what the tests below start as another process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_controller_that_dies() {
+    let Ok(text) = std::env::var(CHILD) else { return };
+    let mut parts = text.splitn(3, ' ');
+    LEFT.store(parts.next().unwrap().parse().unwrap(), Ordering::SeqCst);
+    let (repo, state) = (parts.next().unwrap(), parts.next().unwrap());
+    let mut context = context(repo.as_ref(), state.as_ref()).await;
+    context.progress = die_in_time;
+    let report = apply(&context).await.unwrap();
+    assert!(report.converged());
+}
+
+/// Runs the controller in a process that dies at a point; `false` when it came to its end before.
+fn dies(world: &World, point: u32) -> bool {
+    let text = format!("{point} {} {}", world.lab.repo().display(), world.state().display());
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "record::crash::the_controller_that_dies", "--nocapture"])
+        .env(CHILD, text)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success() || status.code().is_none(), "neither ended nor killed: {status}");
+    !status.success()
+}
+
+/// One more pass, and everything is as if nothing had happened.
+async fn converges(world: &World, point: u32, expected: &[&str]) {
+    let context = world.context().await;
+    let report = apply(&context).await.unwrap();
+    assert!(report.converged(), "point {point}: {:#?}", report.after);
+    assert_eq!(world.containers(), expected, "point {point}");
+    let again = apply(&context).await.unwrap();
+    assert!(again.plan.steps.is_empty() && again.plan.complete, "point {point}: {:#?}", again.plan.steps);
+
+    let store = world.store().await;
+    assert!(store.open_operations().await.unwrap().is_empty(), "point {point}");
+    assert!(store.unfinished_runs().await.unwrap().is_empty(), "point {point}");
+    let inventory = store.inventory().await.unwrap();
+    let names = |kind: &str| inventory.iter().filter(|entry| entry.kind == kind).count();
+    assert_eq!((names("container"), names("network"), names("volume")), (2, 1, 1), "point {point}");
+    assert!(inventory.iter().all(|entry| entry.kind == "volume" || !entry.engine_id.is_empty()));
+    let history = store.history(&HistoryFilter::default(), 10).await.unwrap();
+    assert!(history.iter().any(|run| run.outcome == RunResult::Interrupted), "point {point}: {history:#?}");
+    assert!(
+        ipaictl::record::evidence::verify_packs(&world.state().join("evidence"))
+            .is_ok_and(|checked| { checked.first_bad.is_none() })
+    );
+}
+
+fn compose(greeting: &str) -> String {
+    let db = service("db", ", volumes: [data:/data]");
+    let web = service("web", &format!(", depends_on: [db], environment: {{GREETING: {greeting}}}"));
+    format!("services:\n{db}{web}volumes: {{data: {{}}}}\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_creation_that_was_killed_anywhere_converges() {
+    let expected = ["db-1 running", "web-1 running"];
+    let mut points = 0;
+    for point in 1..POINTS_MAX {
+        let world = World::new(&compose("one"));
+        if !dies(&world, point) {
+            break;
+        }
+        points = point;
+        converges(&world, point, &expected).await;
+    }
+    // Network, volume and two containers with two operations each: asked, answered and steps ended.
+    assert!((12..POINTS_MAX - 1).contains(&points), "{points} points");
+    println!("{points} points of a creation");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recreation_that_was_killed_anywhere_converges_with_its_name() {
+    let mut points = 0;
+    for point in 1..POINTS_MAX {
+        let world = World::new(&compose("one"));
+        apply(&world.context().await).await.unwrap();
+        world.change(&compose("two"));
+        if !dies(&world, point) {
+            break;
+        }
+        points = point;
+        converges(&world, point, &["db-1 running", "web-1 running"]).await;
+        let web = format!("{}-web-1", world.name);
+        let environment = super::docker(&["inspect", "--format", "{{.Config.Env}}", &web]);
+        assert!(environment.contains("GREETING=two"), "point {point}: {environment}");
+    }
+    // Made aside, the old one stopped and removed, renamed, started.
+    assert!((10..POINTS_MAX - 1).contains(&points), "{points} points");
+    println!("{points} points of a recreation");
+}
