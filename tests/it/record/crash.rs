@@ -15,6 +15,65 @@ const POINTS_MAX: u32 = 60;
 
 static LEFT: AtomicU32 = AtomicU32::new(0);
 
+/// Makes this test binary the controller that pauses before its second operation: `REPO STATE`.
+const PAUSING: &str = "IPAICTL_TEST_PAUSE";
+
+fn pause_at_the_second(progress: &Progress<'_>) {
+    if matches!(progress, Progress::Asking(..)) && LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let id = std::process::id().to_string();
+        Command::new("kill").args(["-STOP", &id]).status().unwrap();
+    }
+}
+
+/// Not a test of its own: what the test below starts as another process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_controller_that_pauses() {
+    let Ok(text) = std::env::var(PAUSING) else { return };
+    LEFT.store(2, Ordering::SeqCst);
+    let (repo, state) = text.split_once(' ').unwrap();
+    let mut context = context(repo.as_ref(), state.as_ref()).await;
+    context.progress = pause_at_the_second;
+    let outcome = apply(&context).await.unwrap().outcome.unwrap();
+    assert_eq!(outcome.stopped, Some(ipaictl::apply::Stopped::LeaseLost));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_that_slept_past_its_lease_does_nothing_more() {
+    let world = World::new(&compose("one"));
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "record::crash::the_controller_that_pauses", "--nocapture"])
+        .env(PAUSING, format!("{} {}", world.lab.repo().display(), world.state().display()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    let is_stopped = || std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") T "));
+    for _ in 0..200 {
+        if is_stopped() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(is_stopped(), "the child never paused");
+    tokio::time::sleep(ipaictl::record::locks::LEASE + std::time::Duration::from_secs(1)).await;
+
+    // Everybody else may act by now; the one that slept may not.
+    let report = apply(&world.context().await).await.unwrap();
+    assert!(report.converged(), "{:#?}", report.after);
+    let made = docker_ids(&world);
+    Command::new("kill").args(["-CONT", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success(), "it found its lock lost");
+    assert_eq!(docker_ids(&world), made);
+    let again = apply(&world.context().await).await.unwrap();
+    assert!(again.plan.steps.is_empty(), "{:#?}", again.plan.steps);
+}
+
+fn docker_ids(world: &World) -> String {
+    let filter = format!("label=com.docker.compose.project={}", world.name);
+    super::docker(&["ps", "--all", "--no-trunc", "--quiet", "--filter", &filter])
+}
+
 /// Dies at the n-th point: after an operation was journaled, after it was answered, after a step ended.
 fn die_in_time(progress: &Progress<'_>) {
     let is_point = matches!(progress, Progress::Asking(..) | Progress::Answered(..) | Progress::Ended(..));
