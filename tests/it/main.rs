@@ -8,5 +8,5 @@ mod effects;
 mod engine;
 mod house;
 mod plans;
-mod world;
 mod record;
+mod world;
