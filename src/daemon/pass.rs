@@ -10,7 +10,7 @@ use super::backoff::Ending;
 use crate::apply::{StepStatus, Stopped};
 use crate::model::change::{Class, DriftClass};
 use crate::model::id::ResourceId;
-use crate::plan::plan::{NoteKind, Plan};
+use crate::plan::plan::{Note, NoteKind, Plan};
 use crate::reconcile::PassReport;
 use crate::telemetry::PassOutcome;
 
@@ -66,8 +66,10 @@ pub fn judge(id: &ResourceId, report: &PassReport) -> Verdict {
         Ending::Good
     };
     let unhealthy = has(&[NoteKind::Unhealthy]);
-    let in_sync =
-        !steps_left && own.complete && own.notes.iter().all(|note| note.kind == NoteKind::NotEnforced);
+    let is_only_said = |note: &Note| {
+        note.kind == NoteKind::NotEnforced || (note.kind == NoteKind::Reported && note.class.is_none())
+    };
+    let in_sync = !steps_left && own.complete && own.notes.iter().all(is_only_said);
     let outcome = match () {
         () if cancelled => PassOutcome::Cancelled,
         () if steps_left && acted => PassOutcome::Failed,

@@ -4,6 +4,7 @@
 //! the policy of their documents, ordered, checked and numbered. A resource that can't be planned stops no other.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod dependencies;
 mod stacks;
 mod world;
 
@@ -95,7 +96,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     parts.extend(stacks::plan_deleted(input, &world));
     say_not_enforced(input, &mut parts);
     require_others(&mut parts);
-    follow_dependencies(input, &mut parts);
+    dependencies::follow(input, &world, &mut parts);
     assemble(input, parts)
 }
 
@@ -227,66 +228,6 @@ fn require_others(parts: &mut [Part]) {
             return;
         }
     }
-}
-
-/// `dependsOn`: what depends on a resource that is not ready is not changed.
-fn follow_dependencies(input: &PlanInput<'_>, parts: &mut [Part]) {
-    let places: BTreeMap<ResourceId, usize> =
-        parts.iter().enumerate().map(|(at, part)| (part.id.clone(), at)).collect();
-    let dependencies = |part: &Part| -> Vec<usize> {
-        let common = input.desired.common(&part.id).filter(|_| part.desired);
-        let ids =
-            common.into_iter().flat_map(|common| &common.depends_on).filter_map(|id| ResourceId::parse(id));
-        ids.filter_map(|id| places.get(&id).copied()).collect()
-    };
-    let needed: Vec<Vec<usize>> = parts.iter().map(dependencies).collect();
-    let mut blocked: BTreeSet<usize> = BTreeSet::new();
-    // A chain of dependencies is at most as long as there are resources; each round blocks one more, or is the last.
-    loop {
-        let mut progress = false;
-        for at in 0..parts.len() {
-            if blocked.contains(&at) || parts[at].draft.steps.is_empty() {
-                continue;
-            }
-            let reason = needed[at].iter().find_map(|other| {
-                let text = unready(&parts[*other])?;
-                Some(format!("waits for {}: {text}", parts[*other].id))
-            });
-            let Some(reason) = reason else { continue };
-            let steps = std::mem::take(&mut parts[at].draft.steps);
-            let notes = steps.iter().map(|step| policy::note(step, NoteKind::Blocked, &reason));
-            parts[at].draft.notes.extend(notes.collect::<Vec<_>>());
-            blocked.insert(at);
-            progress = true;
-        }
-        if !progress {
-            break;
-        }
-    }
-    for (at, needed) in needed.into_iter().enumerate() {
-        parts[at].depends_on = needed.into_iter().filter(|other| *other != at).collect();
-    }
-}
-
-/// Why a resource will not be ready after its steps, if that is so.
-fn unready(part: &Part) -> Option<String> {
-    let note = part.draft.notes.iter().find(|note| {
-        matches!(
-            note.kind,
-            NoteKind::Held
-                | NoteKind::Blocked
-                | NoteKind::Unknown
-                | NoteKind::NeedsDecision
-                | NoteKind::Contended
-                | NoteKind::Stalled
-                | NoteKind::Refused
-                | NoteKind::Unhealthy
-        )
-    })?;
-    Some(match &note.subject {
-        Some(subject) => format!("{subject} {}", note.text),
-        None => note.text.clone(),
-    })
 }
 
 /// Orders, checks and numbers; a resource that breaks a rule loses its steps, and what stands on them too.

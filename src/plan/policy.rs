@@ -131,9 +131,14 @@ fn guard(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
         .find(|key| policy.memory.corrections.get(*key).is_some_and(|count| *count > CORRECTIONS_MAX));
     if let Some(key) = contended {
         let field = key.rsplit(' ').next().unwrap_or(key);
-        let why = format!(
-            "`{field}` was corrected more than {CORRECTIONS_MAX} times in 300 s: something else writes it"
-        );
+        let why = match step.class {
+            Class::Drift(DriftClass::State) => {
+                format!("it was brought to run more than {CORRECTIONS_MAX} times in 300 s and stopped again")
+            }
+            _ => format!(
+                "`{field}` was corrected more than {CORRECTIONS_MAX} times in 300 s: something else writes it"
+            ),
+        };
         return Verdict::Leave(note(step, NoteKind::Contended, &why));
     }
     if policy.memory.no_progress.get(&step.fingerprint).is_some_and(|count| *count > 0) && !policy.manual {

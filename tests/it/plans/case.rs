@@ -39,7 +39,7 @@ spec:
   compose: {files: [compose.yaml]}
 ";
 /// Files of a case that are not part of its repository.
-const NOT_COMMITTED: &[&str] = &["observed.yaml", "plan.txt"];
+const NOT_COMMITTED: &[&str] = &["observed.yaml", "plan.txt", "plan.md"];
 
 /// `observed.yaml`: what happened to the world since the commit before was applied.
 #[derive(Debug, Clone, Deserialize)]

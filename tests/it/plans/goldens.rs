@@ -61,6 +61,17 @@ async fn check(folder: PathBuf, schema: Arc<Value>) -> Result<(), String> {
     } else if expected != text {
         return Err(format!("is\n{text}instead of\n{expected}"));
     }
+    // A case that has the Markdown too keeps it.
+    let golden = folder.join("plan.md");
+    if let Ok(expected) = std::fs::read_to_string(&golden) {
+        // The hash names this version of the program.
+        let markdown = display::markdown(&plan).replace(&plan.hash, "v1:HASH");
+        if std::env::var_os(BLESS).is_some() {
+            std::fs::write(&golden, &markdown).unwrap();
+        } else if expected != markdown {
+            return Err(format!("is\n{markdown}instead of\n{expected}"));
+        }
+    }
     let json = display::json(&plan);
     // The bytes are compared, not the values: the order of keys is part of the promise.
     let (bytes, again) = (json.to_string(), display::json(&case.plan()).to_string());
