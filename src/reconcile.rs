@@ -20,7 +20,7 @@ pub use self::report::{PassReport, Prepared};
 use crate::apply::ApplyError;
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
-use crate::observed::collector::collect;
+use crate::observed::collector::{collect, mark_stops};
 use crate::observed::observation::Observation;
 use crate::plan::memory::Memory;
 use crate::record::locks::Fences;
@@ -93,12 +93,23 @@ pub async fn prepare(
 
 /// Reads the world, and what we remember of it.
 async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation, Memory), PassError> {
-    let (memory, stops) = match &context.store {
-        Some(store) => (store.memory(Utc::now()).await?, store.stops("").await?),
-        None => (Memory::default(), BTreeMap::new()),
+    let memory = match &context.store {
+        Some(store) => store.memory(Utc::now()).await?,
+        None => Memory::default(),
     };
     let begun = Instant::now();
-    let observed = collect(&context.clients, desired, &stops, &context.key).await;
+    let mut observed = collect(&context.clients, desired, &context.key).await;
+    // After the world: what was stopped while it was read counts, and so does what may turn out to be a stop.
+    let doubtful = context.endings.in_doubt(Instant::now());
+    let mut stops = match &context.store {
+        Some(store) => store.stops("").await?,
+        None => BTreeMap::new(),
+    };
+    let now = Utc::now();
+    for container in doubtful {
+        stops.entry(container).or_insert(now);
+    }
+    mark_stops(&mut observed, &stops);
     record_duration(Phase::Observe, begun.elapsed());
     Ok((observed, memory))
 }

@@ -125,7 +125,7 @@ impl Driver {
         queue.wake(Key::Source, When::Now, now);
         Ok(Driver {
             _watch: watch(&context, &sender),
-            streams: Streams::new(context.clients.clone(), store.clone(), sender, vitals.clone(), triggers),
+            streams: Streams::new(&context, store.clone(), sender, vitals.clone(), triggers),
             poll: modes.next_poll(now, rand::random()),
             scans: BTreeMap::new(),
             backoffs: BTreeMap::new(),

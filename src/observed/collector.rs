@@ -23,21 +23,14 @@ const HOSTS_MAX: usize = 8;
 const CHECKOUTS_MAX: usize = 4;
 
 /// Reads engines and checkouts. `stops` says when people stopped which containers, by the engine's id, as events told.
-pub async fn collect(
-    clients: &Clients,
-    desired: &DesiredState,
-    stops: &BTreeMap<String, DateTime<Utc>>,
-    key: &HmacKey,
-) -> Observation {
-    let (hosts, checkouts) =
-        tokio::join!(collect_hosts(clients, desired, stops, key), collect_checkouts(desired));
+pub async fn collect(clients: &Clients, desired: &DesiredState, key: &HmacKey) -> Observation {
+    let (hosts, checkouts) = tokio::join!(collect_hosts(clients, desired, key), collect_checkouts(desired));
     Observation { hosts, checkouts }
 }
 
 async fn collect_hosts(
     clients: &Clients,
     desired: &DesiredState,
-    stops: &BTreeMap<String, DateTime<Utc>>,
     key: &HmacKey,
 ) -> BTreeMap<String, Known<EngineFacts>> {
     // Futures in a list: a closure that borrows would keep the stream from being sent to another thread.
@@ -46,10 +39,7 @@ async fn collect_hosts(
         .iter()
         .map(|(name, host)| async {
             let request = request(desired, name, key);
-            let mut facts = collect_engine(clients, &host.spec, &request).await;
-            if let Known::Known(facts) = &mut facts {
-                mark_stops(facts, stops);
-            }
+            let facts = collect_engine(clients, &host.spec, &request).await;
             (name.clone(), facts)
         })
         .collect();
@@ -82,8 +72,14 @@ fn request(desired: &DesiredState, host: &str, key: &HmacKey) -> ObserveRequest 
 }
 
 /// Notes who was stopped by hand; one that was started since has another state.
-fn mark_stops(facts: &mut EngineFacts, stops: &BTreeMap<String, DateTime<Utc>>) {
-    for container in &mut facts.containers {
+///
+/// The stops have to be read after the world: one that happened while it was read is among them then.
+pub fn mark_stops(observation: &mut Observation, stops: &BTreeMap<String, DateTime<Utc>>) {
+    let hosts = observation.hosts.values_mut().filter_map(|facts| match facts {
+        Known::Known(facts) => Some(facts),
+        Known::Unknown(_) => None,
+    });
+    for container in hosts.flat_map(|facts| &mut facts.containers) {
         if container.state.status == ContainerStatus::Exited {
             container.stopped_by_hand = stops.get(&container.id).copied();
         }

@@ -2,5 +2,6 @@
 
 pub mod observation;
 pub mod collector;
+pub mod endings;
 
 pub use collector::collect;

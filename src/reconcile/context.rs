@@ -15,6 +15,7 @@ use crate::config::{Environment, Settings};
 use crate::desired::source::SourceError;
 use crate::desired::{At, LoadOptions, Loaded, Source, SourceSettings, load};
 use crate::model::secret::HmacKey;
+use crate::observed::endings::Endings;
 use crate::record::store::{Store, StoreError, parse_location};
 
 /// The name of the key's file in the state directory.
@@ -34,6 +35,8 @@ pub struct Context {
     pub key: HmacKey,
     /// What we remember of earlier runs; `None` for a reader when there is none, or none that it may read.
     pub store: Option<Store>,
+    /// Containers of which it is not known yet whether a person stopped them.
+    pub endings: Endings,
     /// Who we are in locks, history and the journal: the settings' holder and this process.
     pub holder: String,
     /// Hears what happens while a plan is executed; logs it unless somebody wants to see it.
@@ -101,7 +104,8 @@ impl Context {
         };
         let holder = format!("{}/{}", settings.holder, std::process::id());
         let (clients, progress) = (Clients::default(), super::carry_out::say as fn(&Progress<'_>));
-        Ok(Context { settings, source, secrets, clients, key, store, holder, progress })
+        let endings = Endings::default();
+        Ok(Context { settings, source, secrets, clients, key, store, endings, holder, progress })
     }
 
     /// Reads and checks the desired state at a revision, or the working tree.

@@ -24,7 +24,8 @@ use crate::desired::state::DesiredState;
 use crate::model::condition::Status;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
-use crate::reconcile::{Mode, PassError, PassReport, Scope, reconcile};
+use crate::observed::endings::Endings;
+use crate::reconcile::{Context, Mode, PassError, PassReport, Scope, reconcile};
 use crate::record::facts::SOURCE_CONDITION;
 use crate::record::store::Store;
 use crate::telemetry::{self, Phase};
@@ -162,6 +163,7 @@ impl Driver {
 /// The event streams of all hosts.
 pub(super) struct Streams {
     clients: Clients,
+    endings: Endings,
     store: Store,
     wakes: Sender<Wake>,
     vitals: Arc<Vitals>,
@@ -172,13 +174,23 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(
-        clients: Clients,
+        context: &Context,
         store: Store,
         wakes: Sender<Wake>,
         vitals: Arc<Vitals>,
         stop: CancellationToken,
     ) -> Streams {
-        Streams { clients, store, wakes, vitals, stop, open: BTreeMap::new(), ours: watch::Sender::default() }
+        let (clients, endings) = (context.clients.clone(), context.endings.clone());
+        Streams {
+            clients,
+            endings,
+            store,
+            wakes,
+            vitals,
+            stop,
+            open: BTreeMap::new(),
+            ours: watch::Sender::default(),
+        }
     }
 
     /// Listens to the hosts of a state for its resources and what is left of former ones, and to no others.
@@ -201,6 +213,7 @@ impl Streams {
                 host: host.clone(),
                 endpoint: endpoint.clone(),
                 clients: self.clients.clone(),
+                endings: self.endings.clone(),
                 store: self.store.clone(),
                 wakes: self.wakes.clone(),
                 vitals: self.vitals.clone(),

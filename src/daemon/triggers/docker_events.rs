@@ -21,7 +21,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::meaning::{ACTIONS, Effect, Event, Watched};
+use super::meaning::{ACTIONS, Effect, Event, STOP_FOLLOWS, Watched};
 use super::reconnect::Reconnect;
 use super::wake::Wake;
 use crate::clients::Clients;
@@ -29,6 +29,7 @@ use crate::clients::docker::{Docker, DockerError};
 use crate::daemon::vitals::Vitals;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
+use crate::observed::endings::Endings;
 use crate::record::store::{Store, StoreError};
 
 /// How far the engine's clock and ours may differ, and how late an answer may be noted.
@@ -45,6 +46,8 @@ pub struct Listener {
     pub endpoint: String,
     /// Connections to engines.
     pub clients: Clients,
+    /// Where containers wait for the word whether they were stopped.
+    pub endings: Endings,
     /// Where stops by hand are kept.
     pub store: Store,
     /// Who is told.
@@ -65,6 +68,7 @@ pub async fn watch(listener: Listener, stop: CancellationToken) {
             ended = listener.listen(&mut opened) => ended,
         };
         listener.vitals.set_stream(&listener.host, false);
+        listener.endings.forget(&listener.host);
         let wait = reconnect.ended(opened, Instant::now(), rand::random());
         let why = ended.err().map_or("it ended".to_owned(), |err| error_chain(&err));
         tracing::warn!(host = listener.host, wait = ?wait, "the event stream is closed: {why}");
@@ -134,6 +138,7 @@ impl Listener {
                 Effect::Host => self.tell(Wake::Host(self.host.clone())).await,
                 Effect::Stopped { time, .. } if time < begun => {}
                 Effect::Stopped { resource, container, name, time } => {
+                    let told = container.clone();
                     match self.note_stop(&container, &name, time).await {
                         Ok(true) => {
                             tracing::info!(host = self.host, %resource, container = name, "stopped by hand; left so for a while");
@@ -142,8 +147,15 @@ impl Listener {
                         Ok(false) => {}
                         Err(err) => self.not_kept(&err, ()),
                     }
+                    // Only now: before the stop was kept, a pass would see neither.
+                    self.endings.settled(&self.host, &told);
+                }
+                Effect::Told { container } => self.endings.told(&self.host, &container),
+                Effect::Died { container } => {
+                    self.endings.died(&self.host, &container, Instant::now(), STOP_FOLLOWS)
                 }
                 Effect::Resumed { container } => {
+                    self.endings.settled(&self.host, &container);
                     if stopped.remove(&container)
                         && let Err(err) = self.store.forget_stop(&self.host, &container).await
                     {

@@ -42,7 +42,7 @@ pub const ACTIONS: &[&str] = &[
     "import",
 ];
 /// How long after a `die` the engine sends the `stop`: milliseconds, but under load it may take longer.
-const STOP_FOLLOWS: Duration = Duration::from_millis(500);
+pub const STOP_FOLLOWS: Duration = Duration::from_millis(500);
 /// How many containers are remembered; the engine's list at each connection brings them back.
 const CONTAINERS_MAX: usize = 10_000;
 
@@ -78,6 +78,16 @@ pub enum Effect {
         name: String,
         /// When.
         time: DateTime<Utc>,
+    },
+    /// A container of ours was told gently to end: a stop, perhaps.
+    Told {
+        /// The engine's id.
+        container: String,
+    },
+    /// A container that was told so died; whether it was a stop is said soon.
+    Died {
+        /// The engine's id.
+        container: String,
     },
     /// A container of ours runs again or is gone: no stop holds any more.
     Resumed {
@@ -130,10 +140,16 @@ impl Watched {
             "kill" => {
                 // Without a word the engine kills with 9, which no `stop` sends first.
                 let signal = event.attributes.get("signal").map_or("9", String::as_str);
-                seen.ending |= !matches!(signal, "9" | "KILL" | "SIGKILL");
-                Vec::new()
+                if matches!(signal, "9" | "KILL" | "SIGKILL") {
+                    return Vec::new();
+                }
+                seen.ending = true;
+                vec![Effect::Told { container: event.id.to_owned() }]
             }
-            "die" if std::mem::take(&mut seen.ending) => vec![wake(News::WorseUnlessStopped(STOP_FOLLOWS))],
+            "die" if std::mem::take(&mut seen.ending) => {
+                let died = Effect::Died { container: event.id.to_owned() };
+                vec![died, wake(News::WorseUnlessStopped(STOP_FOLLOWS))]
+            }
             "die" | "pause" => vec![wake(News::Worse)],
             "stop" => {
                 let name = event.attributes.get("name").cloned().unwrap_or_default();
@@ -212,11 +228,15 @@ mod tests {
     #[test]
     fn a_stop_is_told_from_a_kill_by_the_event_that_follows() {
         let (mut watched, web) = watched();
-        assert!(see(&mut watched, "container", "kill", &[("signal", "15")]).is_empty());
+        let told = Effect::Told { container: "c1".into() };
+        assert_eq!(see(&mut watched, "container", "kill", &[("signal", "15")]), [told]);
         // A container that ignores the signal is killed with 9 in the end; that changes nothing.
         assert!(see(&mut watched, "container", "kill", &[("signal", "9")]).is_empty());
         let later = News::WorseUnlessStopped(STOP_FOLLOWS);
-        assert_eq!(see(&mut watched, "container", "die", &[]), [Effect::Resource(web.clone(), later)]);
+        assert_eq!(
+            see(&mut watched, "container", "die", &[]),
+            [Effect::Died { container: "c1".into() }, Effect::Resource(web.clone(), later)]
+        );
         let stopped = Effect::Stopped {
             resource: web.clone(),
             container: "c1".into(),
