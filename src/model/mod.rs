@@ -8,6 +8,7 @@ pub mod hash;
 pub mod id;
 pub mod known;
 pub mod note;
+pub mod path;
 pub mod problem;
 pub mod reference;
 pub mod resource;

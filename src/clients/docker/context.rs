@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use crate::model::path::clean;
+
 /// Files in one context; a repository with ten thousand files is a large one.
 const FILES_MAX: usize = 200_000;
 /// Bytes in one context.
@@ -159,21 +161,6 @@ impl Ignore {
         }
         ignored
     }
-}
-
-/// A relative path without `.`, `..` and doubled slashes.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// A pattern of `.dockerignore` as a regular expression: `*` and `?` within one part, `**` over parts.

@@ -8,7 +8,7 @@ use crate::model::problem::{Location, Problem};
 
 use super::interpolate::{self, ExpandError, Variables};
 use super::load::{ComposeRequest, FileRead};
-use super::paths::{FilePath, PathError};
+use super::paths::{FilePath, PathError, file_path};
 
 /// Problems of one stack that are kept; more help nobody.
 const PROBLEMS_MAX: usize = 200;
@@ -234,6 +234,22 @@ impl<'a> Context<'a> {
             }
         }
         None
+    }
+
+    /// The file of the repository that a text means, seen from a directory; reports one that is elsewhere.
+    pub(super) fn file_inside(&mut self, directory: &str, node: &Node) -> Option<String> {
+        let text = node.text().unwrap_or("");
+        match file_path(self.root(), directory, text) {
+            Ok(FilePath::Inside(path)) => Some(path),
+            Ok(FilePath::Absolute(path)) => {
+                self.report_path(&node.place, &path, &PathError::Outside);
+                None
+            }
+            Err(err) => {
+                self.report_path(&node.place, text, &err);
+                None
+            }
+        }
     }
 
     /// Reports a path that can't be used.

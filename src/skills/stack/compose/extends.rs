@@ -8,7 +8,7 @@ use crate::model::problem::nearest;
 
 use super::context::Context;
 use super::files::{self, Scope};
-use super::{merge, paths, resolve, tree};
+use super::{merge, resolve, tree};
 
 /// Services that extend each other; real ones reach 3.
 const EXTENDS_DEPTH_MAX: usize = 16;
@@ -122,20 +122,9 @@ impl Resolver<'_> {
         let Some(node) = extends.get("file").filter(|node| !node.is_null()) else {
             return Some(file.to_owned());
         };
-        let text = node.text().unwrap_or("");
         let own = files::directory_of(file);
         let directory = if file == self.own_file { self.scope.directory } else { &own };
-        match paths::file_path(context.root(), directory, text) {
-            Ok(paths::FilePath::Inside(path)) => Some(path),
-            Ok(paths::FilePath::Absolute(path)) => {
-                context.report_path(&node.place, &path, &paths::PathError::Outside);
-                None
-            }
-            Err(err) => {
-                context.report_path(&node.place, text, &err);
-                None
-            }
-        }
+        context.file_inside(directory, node)
     }
 
     /// The services of another file, with its relative paths resolved.

@@ -91,17 +91,7 @@ fn inside(context: &mut Context, directory: &str, node: &Node) -> Option<String>
             .report(node.place.error("not-supported", message).with_hint("Keep a copy in the repository."));
         return None;
     }
-    match paths::file_path(context.root(), directory, text) {
-        Ok(paths::FilePath::Inside(path)) => Some(path),
-        Ok(paths::FilePath::Absolute(path)) => {
-            context.report_path(&node.place, &path, &paths::PathError::Outside);
-            None
-        }
-        Err(err) => {
-            context.report_path(&node.place, text, &err);
-            None
-        }
-    }
+    context.file_inside(directory, node)
 }
 
 fn import(context: &mut Context, document: &mut Node, mut imported: Node, place: &Place) {

@@ -1,6 +1,8 @@
 //! Paths as text: relative to the repository for what is read, absolute on the host for what is mounted.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use crate::model::path;
+
 /// Why a path can't be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PathError {
@@ -29,18 +31,8 @@ impl FilePath {
 }
 
 /// Drops `.`, `..` and double slashes from an absolute path; never rises above the root.
-pub(super) fn clean_absolute(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
+pub(super) fn clean_absolute(text: &str) -> String {
+    format!("/{}", path::clean(text))
 }
 
 /// Drops `.` and double slashes of any path, and `..` where something is before it.
