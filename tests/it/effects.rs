@@ -123,9 +123,6 @@ volumes:
 #[test]
 fn what_happened_behind_our_back_is_seen_and_put_right() {
     let world = World::new("drift", TWO);
-    // A name is only reported without it.
-    world.stack("  drift: {mode: correct}\n");
-    world.commit("feat: correct all drift");
     world.apply();
     let name = world.container("one");
     let cases: &[(&str, &[&[&str]], &str)] = &[
@@ -134,7 +131,6 @@ fn what_happened_behind_our_back_is_seen_and_put_right() {
         ("updated", &[&["update", "--memory", "48m", "--memory-swap", "96m", &name]], "mem"),
         ("paused", &[&["pause", &name]], "paused"),
         ("cut off", &[&["network", "disconnect", &format!("{}_default", world.project), &name]], "network"),
-        ("renamed", &[&["rename", &name, &format!("{name}-away")]], "one"),
     ];
     for (what, commands, word) in cases {
         for arguments in *commands {
@@ -155,6 +151,23 @@ fn what_happened_behind_our_back_is_seen_and_put_right() {
         assert_eq!(world.inspect("one", "{{.State.Running}} {{.State.Paused}}"), "true false", "{what}");
         world.assert_in_sync();
     }
+}
+
+#[test]
+fn another_name_is_only_reported_until_the_document_has_it_corrected() {
+    let world = World::new("rename", TWO);
+    world.apply();
+    let (name, id) = (world.container("one"), world.id("one"));
+    docker(&["rename", &name, &format!("{name}-away")]);
+    let preview = world.differences();
+    assert!(preview.contains(&format!("{name}-away")) && preview.contains("reported only"), "{preview}");
+    world.apply();
+    assert_eq!(docker(&["inspect", "-f", "{{.Id}}", &format!("{name}-away")]).trim(), id);
+    world.stack("  drift: {mode: correct}\n");
+    world.commit("feat: correct all drift");
+    world.apply();
+    assert_eq!(world.inspect("one", "{{.State.Running}}"), "true");
+    world.assert_in_sync();
 }
 
 #[test]
@@ -253,6 +266,7 @@ fn a_taken_port_names_its_holder_and_harms_nothing_else() {
     let all = format!("{}{}", said.out, said.err);
     let running = world.inspect("two", "{{.State.Running}}");
     docker(&["rm", "-f", &holder]);
+    assert_ne!(said.code, 0, "{all}");
     assert!(all.contains("needs a decision"), "{all}");
     assert!(all.contains(&holder) && all.contains(&port.to_string()), "{all}");
     assert_eq!(running, "true");

@@ -288,6 +288,9 @@ fn left(plan: &Plan) -> Exit {
         Exit::Refused
     } else if has(NoteKind::Unhealthy) {
         Exit::Unhealthy
+    } else if has(NoteKind::NeedsDecision) {
+        // What was asked for is not there, and won't be by itself.
+        Exit::Failed
     } else {
         Exit::Done
     }
