@@ -1,5 +1,6 @@
 //! One folder per thing the product keeps true. Skills never import each other.
 
+pub mod deps;
 pub mod host;
 pub mod repository;
 pub mod stack;

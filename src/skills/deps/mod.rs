@@ -1,0 +1,5 @@
+//! Which modules a feature needs, in which order, from which repository; what is missing and why.
+//!
+//! Answers questions and prints commands; never clones, installs or executes anything. Keeping a layout as declared is `layout`.
+
+pub mod literal;
