@@ -3,3 +3,11 @@
 //! Answers questions and prints commands; never clones, installs or executes anything. Keeping a layout as declared is `layout`.
 
 pub mod literal;
+pub mod version;
+pub mod manifest;
+pub mod universe;
+pub mod graph;
+pub mod auto_install;
+pub mod catalogue;
+pub mod knowledge;
+pub mod missing;

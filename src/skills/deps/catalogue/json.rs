@@ -1,0 +1,189 @@
+//! An addons manifest in JSON → a catalogue, or everything that is wrong with it.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Catalogue, Repository, is_name, slug};
+use crate::clients::git_url::{self, RemoteUrl};
+use crate::model::problem::{Location, Problem};
+
+/// The file as it is written; other keys are for others.
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    roots: BTreeMap<String, String>,
+    #[serde(default)]
+    oca_repositories: Vec<Item>,
+    #[serde(default)]
+    oca_must_have_modules: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    features: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    name: String,
+    url: String,
+    path: String,
+    #[serde(default)]
+    branch: Option<String>,
+    #[serde(default, alias = "pin")]
+    commit: Option<String>,
+}
+
+/// Reads an addons manifest. `file` is its path as the person knows it; `series` is the branch where none is named.
+pub fn from_json(file: &str, text: &str, series: &str) -> Result<Catalogue, Vec<Problem>> {
+    let content: File = serde_json::from_str(text).map_err(|err| {
+        let place = |number: usize| u32::try_from(number.max(1)).unwrap_or(u32::MAX);
+        let location =
+            Location { file: file.to_owned(), line: place(err.line()), column: place(err.column()) };
+        let message = err.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        vec![Problem::error("invalid-catalogue", message).at(location)]
+    })?;
+    let mut reader = Reader { file, problems: Vec::new() };
+    let repositories =
+        content.oca_repositories.into_iter().map(|item| reader.repository(item, series)).collect();
+    let mut catalogue = Catalogue { repositories, roots: Vec::new(), features: BTreeMap::new() };
+    for (key, modules) in content.oca_must_have_modules {
+        reader.names(&format!("oca_must_have_modules.{key}"), &modules);
+        match catalogue.repositories.iter_mut().find(|repository| repository.path_or_slug_is(&key)) {
+            Some(repository) => repository.expected = modules,
+            None => reader
+                .wrong(format!("`oca_must_have_modules` names `{key}`, which is not in `oca_repositories`")),
+        }
+    }
+    for (key, root) in content.roots {
+        reader.path(&format!("roots.{key}"), &root);
+        // The root of all repositories holds repositories, not modules.
+        let holds_repositories = |repository: &Repository| repository.path.starts_with(&format!("{root}/"));
+        if !catalogue.repositories.iter().any(holds_repositories) {
+            catalogue.roots.push(root);
+        }
+    }
+    for (name, modules) in content.features {
+        if !is_name(&name) {
+            reader.wrong(format!("`{name}` is no name for a feature"));
+        }
+        reader.names(&format!("features.{name}"), &modules);
+        catalogue.features.insert(name, modules);
+    }
+    if reader.problems.is_empty() { Ok(catalogue) } else { Err(reader.problems) }
+}
+
+impl Repository {
+    fn path_or_slug_is(&self, name: &str) -> bool {
+        self.slug == name || self.slug.rsplit('/').next() == Some(name)
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, message: String) {
+        self.problems.push(Problem::error("invalid-catalogue", message).at(Location::of_file(self.file)));
+    }
+
+    fn repository(&mut self, item: Item, series: &str) -> Repository {
+        let name = &item.name;
+        if let Err(why) = RemoteUrl::parse_own(&item.url) {
+            self.wrong(format!("repository `{name}`: {why}"));
+        } else if git_url::show(&item.url) != item.url {
+            self.wrong(format!(
+                "repository `{name}`: a URL with credentials, `{}`",
+                git_url::show(&item.url)
+            ));
+        }
+        self.path(name, &item.path);
+        let branch = item.branch.unwrap_or_else(|| series.to_owned());
+        if !is_reference(&branch) {
+            self.wrong(format!("repository `{name}`: `{branch}` is no name of a branch"));
+        }
+        let pin = item.commit.filter(|commit| !commit.is_empty());
+        let is_commit = |text: &String| {
+            matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        if let Some(commit) = pin.as_ref().filter(|commit| !is_commit(commit)) {
+            self.wrong(format!("repository `{name}`: `{commit}` is no full commit"));
+        }
+        Repository {
+            slug: slug(&item.url),
+            url: item.url,
+            branch,
+            pin,
+            path: item.path,
+            expected: Vec::new(),
+        }
+    }
+
+    fn path(&mut self, owner: &str, path: &str) {
+        let leaves = path.split('/').any(|part| part == "..");
+        if path.is_empty() || path.starts_with(['/', '-']) || leaves || path.chars().any(char::is_control) {
+            self.wrong(format!("`{owner}`: the path `{path}` is not one inside the checkout"));
+        }
+    }
+
+    fn names(&mut self, owner: &str, names: &[String]) {
+        for name in names.iter().filter(|name| !is_name(name)) {
+            self.wrong(format!("`{owner}`: `{name}` is no name of a module"));
+        }
+    }
+}
+
+/// Whether git takes a text for the name of a branch and never for an option.
+fn is_reference(text: &str) -> bool {
+    let sound = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '+');
+    !text.is_empty() && !text.starts_with(['-', '/', '.']) && !text.contains("..") && text.chars().all(sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(field: &str, value: &str) -> String {
+        let mut item =
+            serde_json::json!({"name": "x", "url": "https://example.org/OCA/x.git", "path": "addons/oca/x"});
+        item[field] = value.into();
+        let text = serde_json::json!({"oca_repositories": [item]}).to_string();
+        match from_json("m.json", &text, "18.0") {
+            Ok(_) => String::new(),
+            Err(problems) => problems[0].to_string(),
+        }
+    }
+
+    #[test]
+    fn hostile_values_are_refused_and_credentials_not_repeated() {
+        assert_eq!(one("branch", "feature/x-1"), "");
+        assert!(one("branch", "--upload-pack=evil").contains("no name of a branch"));
+        assert!(one("path", "/etc").contains("inside the checkout"));
+        assert!(one("path", "addons/../../x").contains("inside the checkout"));
+        assert!(one("commit", "abc").contains("no full commit"));
+        assert!(one("url", "-x").contains("not the address"));
+        let leaked = one("url", "https://user:s3cr3t@example.org/OCA/x.git");
+        assert!(!leaked.is_empty() && !leaked.contains("s3cr3t"), "{leaked}");
+    }
+
+    #[test]
+    fn invalid_json_and_wrong_types_have_their_place() {
+        let problems = from_json("m.json", "{\n  \"roots\": [", "18.0").unwrap_err();
+        assert!(problems[0].to_string().starts_with("m.json:2:"), "{}", problems[0]);
+    }
+
+    #[test]
+    fn the_root_of_repositories_is_no_root_of_modules() {
+        let text = r#"{"roots": {"a": "addons/oca", "b": "addons/ipai"}, "features": {"f": ["x"]},
+            "oca_repositories": [{"name": "queue", "url": "https://example.org/OCA/queue.git", "path": "addons/oca/queue"}],
+            "oca_must_have_modules": {"queue": ["queue_job"]}}"#;
+        let catalogue = from_json("m.json", text, "18.0").unwrap();
+        assert_eq!(catalogue.roots, ["addons/ipai"]);
+        let repository = catalogue.repository("queue").unwrap();
+        assert_eq!((repository.slug.as_str(), repository.branch.as_str()), ("OCA/queue", "18.0"));
+        assert_eq!(catalogue.expecting("queue_job").map(|found| &found.slug), Some(&repository.slug));
+    }
+}
