@@ -11,3 +11,8 @@ pub mod auto_install;
 pub mod catalogue;
 pub mod knowledge;
 pub mod missing;
+pub mod report;
+pub mod tree;
+pub mod install;
+pub mod picture;
+pub mod observe;
