@@ -112,6 +112,8 @@ pub struct Environment {
     pub config_home: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
     pub state_home: Option<PathBuf>,
+    /// `XDG_CACHE_HOME`.
+    pub cache_home: Option<PathBuf>,
     /// `STATE_DIRECTORY`, as systemd sets it; the first of several.
     pub state_directory: Option<PathBuf>,
     /// `IPAICTL_LOG`, a `tracing` filter.
@@ -130,6 +132,7 @@ impl Environment {
             home: absolute("HOME"),
             config_home: absolute("XDG_CONFIG_HOME"),
             state_home: absolute("XDG_STATE_HOME"),
+            cache_home: absolute("XDG_CACHE_HOME"),
             state_directory: std::env::split_paths(&directories).find(|path| path.is_absolute()),
             log_filter: std::env::var("IPAICTL_LOG").ok().filter(|filter| !filter.is_empty()),
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -151,6 +154,12 @@ impl Environment {
     pub fn user_file(&self) -> Option<PathBuf> {
         let base = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")))?;
         Some(base.join("ipaictl/config.yaml"))
+    }
+
+    /// Where what can be computed again is kept; `None` when nobody has a home.
+    pub fn cache_dir(&self) -> Option<PathBuf> {
+        let base = self.cache_home.clone().or_else(|| Some(self.home.as_ref()?.join(".cache")))?;
+        Some(base.join("ipaictl"))
     }
 
     fn state_dir(&self) -> PathBuf {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use crate::apply::ApplyError;
 use crate::apply::lock::LockError;
+use crate::clients::odoo_modules::OdooModulesError;
 use crate::clients::secrets::KeyError;
 use crate::config::ConfigError;
 use crate::daemon::ServeError;
@@ -14,6 +15,7 @@ use crate::model::problem::{Problem, error_chain, printable};
 use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
 use crate::record::store::StoreError;
+use crate::skills::deps::observe::RootError;
 use crate::telemetry::TelemetryError;
 use crate::web::WebError;
 
@@ -91,6 +93,20 @@ pub enum Error {
         /// Everything that is wrong with it.
         problems: Vec<Problem>,
     },
+    /// A catalogue of addons has errors.
+    #[error("the addons manifest `{file}` is not valid")]
+    Catalogue {
+        /// The file.
+        file: String,
+        /// Everything that is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// A folder of modules can't be read.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// An Odoo database does not say what is installed.
+    #[error(transparent)]
+    OdooModules(#[from] OdooModulesError),
     /// The state repository can't be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -160,6 +176,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
+            Error::Catalogue { .. } | Error::Root(_) | Error::OdooModules(_) => Exit::Unclear,
             Error::Source(_) | Error::Context(_) | Error::Store(_) | Error::SavedPlan(_) => Exit::Unclear,
             Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Held(_)))) => Exit::Locked,
             Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Moved(_)))) => Exit::Stale,
@@ -193,6 +210,10 @@ impl Error {
             Error::Telemetry(TelemetryError::Filter { .. }) => {
                 "A level such as `info`, or a filter such as `warn,ipaictl=debug`."
             }
+            Error::Root(_) => {
+                "Name the folder that holds the folders of modules; roots are not searched below."
+            }
+            Error::OdooModules(error) => error.hint(),
             Error::Config(ConfigError::Read { .. }) => "Check the path and who may read it.",
             Error::Invalid { .. } => {
                 "See all of it with `ipaictl validate`; a running controller stays with the last good revision."
@@ -212,6 +233,7 @@ impl Error {
             }
             Error::Context(ContextError::Key(_) | ContextError::Credential(_))
             | Error::Config(ConfigError::Invalid(_))
+            | Error::Catalogue { .. }
             | Error::Pass(_)
             | Error::Telemetry(_)
             | Error::Serve(_)
@@ -225,7 +247,9 @@ impl Error {
     /// What is wrong with the input, when that is the error.
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Error::Config(ConfigError::Invalid(problems)) | Error::Invalid { problems, .. } => problems,
+            Error::Config(ConfigError::Invalid(problems))
+            | Error::Invalid { problems, .. }
+            | Error::Catalogue { problems, .. } => problems,
             _ => &[],
         }
     }

@@ -1,10 +1,16 @@
 //! What the command line accepts. Only reads and validates; `commands` does.
 
+mod deps;
+mod output;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::id::{Kind, ResourceId};
+
+pub use self::deps::DepsArgs;
+pub use self::output::{Format, Output};
 
 /// The most values of one kind that a command line may name; a person names a handful.
 pub const NAMES_MAX: usize = 1_000;
@@ -53,8 +59,8 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Global options")]
     pub working_tree: bool,
     /// Form of what goes to stdout
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Global options")]
-    pub output: Format,
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text, help_heading = "Global options")]
+    pub output: Output,
     /// Never use colors
     #[arg(long, global = true, help_heading = "Global options")]
     pub no_color: bool,
@@ -70,19 +76,6 @@ pub struct Global {
     /// Store, as path or sqlite: URL; default: ipaictl.db in the state directory
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub store: Option<String>,
-}
-
-/// Form of what goes to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// One JSON document, by the schemas in docs/schemas
-    Json,
-    /// The same as YAML
-    Yaml,
-    /// For a pull request comment; diff, plan and status only
-    Markdown,
 }
 
 /// The verbs.
@@ -133,6 +126,11 @@ pub enum Command {
     /// Check what ipaictl needs, and say how to mend it
     #[command(after_help = "Example:\n  ipaictl doctor")]
     Doctor(DoctorArgs),
+    /// Show which modules a module or feature needs, in load order; what is missing and why
+    #[command(after_help = "Examples:\n  ipaictl deps sale_management --core odoo/addons --root addons\n  \
+                            ipaictl deps must-have --manifest config/addons.json --install > install.sh\n  \
+                            ipaictl deps sale_management --core odoo/addons -o svg > graph.svg")]
+    Deps(DepsArgs),
     /// Print a completion script
     #[command(after_help = "Example:\n  ipaictl completions bash > /etc/bash_completion.d/ipaictl")]
     Completions(CompletionsArgs),

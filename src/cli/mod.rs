@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 
-use self::args::{Command, CommandLine, Format, Global};
+use self::args::{Command, CommandLine, Global, Output};
 use self::ui::{Ui, to_stderr};
 use crate::config::{Environment, LogFormat, Settings};
 use crate::desired::At;
@@ -137,10 +137,15 @@ fn check_options(global: &Global, command: &Command) -> Result<(), Error> {
         Command::Init(_) | Command::Schema(_) | Command::Serve(_) | Command::Completions(_) | Command::Man(_)
     );
     let has_markdown = matches!(command, Command::Diff(_) | Command::Plan(_) | Command::Status(_));
+    let has_graphs = matches!(command, Command::Deps(_));
     match global.output {
-        Format::Json | Format::Yaml | Format::Markdown if !has_forms => refuse("--output", "Leave it out."),
-        Format::Markdown if !has_markdown => {
+        Output::Text => Ok(()),
+        _ if !has_forms => refuse("--output", "Leave it out."),
+        Output::Markdown if !has_markdown => {
             Err(Error::usage("this command has no Markdown form", "Use -o text, json or yaml."))
+        }
+        Output::Dot | Output::Mermaid | Output::Svg if !has_graphs => {
+            Err(Error::usage("this command shows no graph", "Use -o text, json or yaml."))
         }
         _ => Ok(()),
     }

@@ -46,7 +46,7 @@ impl Ui {
             (false, _) => Loudness::Verbose,
         };
         let color = !global.no_color && !no_color && io::stdout().is_terminal();
-        Ui { format: global.output, color, loudness, closed: false }
+        Ui { format: global.output.format(), color, loudness, closed: false }
     }
 
     /// Whether nobody reads stdout any more.

@@ -7,6 +7,7 @@ pub mod git;
 pub mod git_evidence;
 pub mod secrets;
 pub mod docker;
+pub mod odoo_modules;
 mod connections;
 
 pub use connections::Clients;

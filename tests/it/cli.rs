@@ -99,6 +99,7 @@ const COMMANDS: &[&str] = &[
     "history",
     "reconcile",
     "doctor",
+    "deps",
     "completions",
     "man",
 ];

@@ -3,6 +3,7 @@
 mod cli;
 mod compose;
 mod daemon;
+mod deps;
 mod desired;
 mod effects;
 mod engine;

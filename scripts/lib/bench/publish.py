@@ -49,6 +49,7 @@ def render(rows, runs, program, compose):
         "- **create**: `ipaictl apply --yes` includes journal, verification by a second observation and the evidence pack.",
         "- **killed → start issued**: from the engine's `die` event to the journal row that precedes the start call.",
         "- **commit → first operation**: from the end of `git commit` to the first journal row.",
+        "- **closure** and **modules**: `ipaictl deps -q` over trees of manifests of two KiB each; the peer is `manifestoo list-depends --transitive`.",
         "- **planning**: `cargo bench --bench planning`, pure, no I/O; peak is the process's.",
         "",
     ]

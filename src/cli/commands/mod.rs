@@ -2,6 +2,7 @@
 
 mod apply;
 mod completions;
+mod deps;
 mod describe;
 mod diff;
 mod doctor;
@@ -37,6 +38,7 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::History(args) => history::run(session, &args),
         Command::Reconcile(args) => reconcile::run(session, &args),
         Command::Doctor(args) => doctor::run(session, &args),
+        Command::Deps(args) => deps::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
     }

@@ -5,6 +5,7 @@ mod cache;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::cache::{Cache, Identity, Stored};
 use super::literal::SOURCE_BYTES_MAX;
@@ -197,13 +198,10 @@ fn look_at_manifest(
             }
             let read = manifest::read(&shown, &bytes);
             if let (Some(manifest), true) = (&read.manifest, read.problems.is_empty()) {
-                let stored = Some(Stored { identity, content, manifest: manifest.clone() });
-                let found = Found {
-                    name: folder.name.clone(),
-                    file,
-                    manifest: read.manifest,
-                    problems: read.problems,
-                };
+                let manifest = Arc::new(manifest.clone());
+                let stored = Some(Stored { identity, content, manifest: Arc::clone(&manifest) });
+                let found =
+                    Found { name: folder.name.clone(), file, manifest: Some(manifest), problems: Vec::new() };
                 return Look::Module { found, stored, fresh: true };
             }
             read
@@ -213,7 +211,12 @@ fn look_at_manifest(
             problems: vec![Problem::error("unreadable-manifest", message).at(Location::of_file(shown))],
         },
     };
-    let found = Found { name: folder.name.clone(), file, manifest: read.manifest, problems: read.problems };
+    let found = Found {
+        name: folder.name.clone(),
+        file,
+        manifest: read.manifest.map(Arc::new),
+        problems: read.problems,
+    };
     // It is read each time anyway, and is no reason to write the cache.
     Look::Module { found, stored: None, fresh: false }
 }

@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -45,7 +46,7 @@ pub struct Found {
     /// Name of the manifest's file.
     pub file: &'static str,
     /// The manifest, when it could be read.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<Arc<Manifest>>,
     /// What is wrong or odd.
     pub problems: Vec<Problem>,
 }
@@ -133,7 +134,7 @@ impl<'a> Universe<'a> {
     /// The manifest of a module that can be installed.
     pub fn usable(&self, name: &str) -> Option<(&Copy<'a>, &'a Manifest)> {
         let copy = self.winner(name).filter(|copy| copy.unusable.is_none())?;
-        Some((copy, copy.found.manifest.as_ref()?))
+        Some((copy, copy.found.manifest.as_deref()?))
     }
 
     /// The names of all modules that the server sees, sorted.

@@ -10,6 +10,9 @@ use super::{Catalogue, Repository, is_name, slug};
 use crate::clients::git_url::{self, RemoteUrl};
 use crate::model::problem::{Location, Problem};
 
+/// The feature of all modules that the file expects in its repositories, unless it has a feature of that name.
+const MUST_HAVE: &str = "must-have";
+
 /// The file as it is written; other keys are for others.
 #[derive(Deserialize)]
 struct File {
@@ -70,6 +73,11 @@ pub fn from_json(file: &str, text: &str, series: &str) -> Result<Catalogue, Vec<
         }
         reader.names(&format!("features.{name}"), &modules);
         catalogue.features.insert(name, modules);
+    }
+    let expected: Vec<String> =
+        catalogue.repositories.iter().flat_map(|found| found.expected.clone()).collect();
+    if !expected.is_empty() {
+        catalogue.features.entry(MUST_HAVE.to_owned()).or_insert(expected);
     }
     if reader.problems.is_empty() { Ok(catalogue) } else { Err(reader.problems) }
 }

@@ -8,7 +8,7 @@ fn root(modules: &[(&str, &[&str])]) -> Vec<Root> {
     let found = |(name, depends): &(&str, &[&str])| Found {
         name: (*name).to_owned(),
         file: "__manifest__.py",
-        manifest: Some(Manifest {
+        manifest: Some(std::sync::Arc::new(Manifest {
             version: "1.0".to_owned(),
             depends: depends.iter().map(|name| (*name).to_owned()).collect(),
             installable: true,
@@ -17,7 +17,7 @@ fn root(modules: &[(&str, &[&str])]) -> Vec<Root> {
             external: Vec::new(),
             license: "LGPL-3".to_owned(),
             development_status: None,
-        }),
+        })),
         problems: Vec::new(),
     };
     let modules = modules.iter().map(found).collect();

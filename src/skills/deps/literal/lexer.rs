@@ -57,6 +57,7 @@ impl<'a> Lexer<'a> {
         }
         let start = self.at;
         let Some(byte) = self.bytes.get(start).copied() else {
+            self.check_last_line()?;
             return Ok(Spot { token: Token::End, start, end: start });
         };
         if !self.started {
@@ -157,6 +158,21 @@ impl<'a> Lexer<'a> {
         let after_feed = before.rsplit('\u{c}').next().unwrap_or(before);
         if !after_feed.is_empty() && after_feed.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
             return Err(Wrong::new(start, "the value is indented").hint("Begin it in the first column."));
+        }
+        Ok(())
+    }
+
+    /// Blanks after the last line end are an indented line to Python, though nothing is on it.
+    fn check_last_line(&self) -> Result<(), Wrong> {
+        let Some((_, last)) = self.text.rsplit_once('\n') else { return Ok(()) };
+        let after_feed = last.rsplit('\u{c}').next().unwrap_or(last);
+        if self.started
+            && !after_feed.is_empty()
+            && after_feed.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
+        {
+            let at = self.text.len() - after_feed.len();
+            return Err(Wrong::new(at, "blanks on the last line")
+                .hint("End the file with a line end; Odoo refuses it too."));
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ fn a_manifest_with_everything_that_defeats_simple_readers_is_read() {
 fn what_literal_eval_accepts_is_a_value() {
     assert_eq!(value("  1"), Value::Int("1".into()));
     assert_eq!(value("1, 2"), value("(1, 2,)"));
-    assert_eq!(value("\n# c\n\n{}\n   \n# end"), Value::Dict(Vec::new()));
+    assert_eq!(value("\n# c\n\n{}\n   \n  # end"), Value::Dict(Vec::new()));
     assert_eq!(value("set()"), Value::Set(Vec::new()));
     assert_eq!(value("{1, True, 1.0, 2}"), Value::Set(vec![Value::Int("1".into()), Value::Int("2".into())]));
     assert_eq!(value("{1: 'a', True: 'b'}"), Value::Dict(vec![(Value::Int("1".into()), text("b"))]));
@@ -84,6 +84,7 @@ fn everything_else_is_an_error_with_its_place() {
         ("{}\\\n", (1, 3)),
         ("not True", (1, 1)),
         ("{'a': 1}; 2", (1, 9)),
+        ("{}\n  ", (2, 1)),
     ] {
         assert_eq!(place(source), expected, "{source}");
     }

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub(super) struct Stored {
     #[serde(rename = "c")]
     pub content: String,
     #[serde(rename = "m")]
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
 }
 
 /// The manifests of an earlier run.
@@ -64,7 +65,7 @@ pub(super) struct Stored {
 pub(super) struct Cache {
     stored: Vec<Stored>,
     identities: HashMap<Identity, usize>,
-    contents: HashMap<String, usize>,
+    contents: OnceLock<HashMap<String, usize>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,8 +79,11 @@ impl Cache {
         self.identities.get(identity).map(|at| &self.stored[*at])
     }
 
-    pub fn by_content(&self, content: &str) -> Option<&Manifest> {
-        self.contents.get(content).map(|at| &self.stored[*at].manifest)
+    pub fn by_content(&self, content: &str) -> Option<&Arc<Manifest>> {
+        // Most runs find all files as they were and never ask.
+        let index =
+            || self.stored.iter().enumerate().map(|(at, stored)| (stored.content.clone(), at)).collect();
+        self.contents.get_or_init(index).get(content).map(|at| &self.stored[*at].manifest)
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -95,7 +99,6 @@ impl Cache {
             if stored.identity.status_changed() + RACY_NANOSECONDS < content.written {
                 cache.identities.insert(stored.identity, at);
             }
-            cache.contents.insert(stored.content.clone(), at);
         }
         Some(cache)
     }
@@ -193,7 +196,7 @@ mod tests {
     fn stored(folder: &Path) -> Stored {
         let path = folder.join("file");
         fs::write(&path, "{'depends': ['base']}").unwrap();
-        let manifest = manifest::read("m", b"{'depends': ['base']}").manifest.unwrap();
+        let manifest = Arc::new(manifest::read("m", b"{'depends': ['base']}").manifest.unwrap());
         Stored { identity: Identity::of(&fs::metadata(path).unwrap()), content: digest(b"x"), manifest }
     }
 

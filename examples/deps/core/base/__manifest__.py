@@ -1,0 +1,1 @@
+{'name': 'Base', 'license': 'LGPL-3'}

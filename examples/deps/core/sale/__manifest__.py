@@ -1,0 +1,1 @@
+{'name': 'Sales', 'depends': ['web'], 'license': 'LGPL-3'}

@@ -1,0 +1,1 @@
+{'name': 'Web', 'depends': ['base'], 'auto_install': True, 'license': 'LGPL-3'}
