@@ -67,12 +67,12 @@ pub fn write_module(root: &Path, name: &str, manifest: &str) {
     fs::write(folder.join("__init__.py"), "").unwrap();
 }
 
-/// The tree of the fixture: `core/…`, `ipai/…` and `oca/…`, each module rendered as a manifest.
-pub fn write_tree(root: &Path, known: &[Known]) {
+/// The tree of the fixture: `core/…`, `ipai/…` and `oca/…`, each module rendered as a manifest in the style that its number gives.
+pub fn write_tree(root: &Path, known: &[Known], style: impl Fn(usize) -> usize) {
     for (number, module) in known.iter().enumerate() {
         let path = tree_path(module);
         let (folder, name) = path.rsplit_once('/').unwrap();
-        write_module(&root.join(folder), name, &python::manifest(&module.facts, number));
+        write_module(&root.join(folder), name, &python::manifest(&module.facts, style(number)));
     }
 }
 

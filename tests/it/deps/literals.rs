@@ -83,6 +83,11 @@ impl Maker {
         self.one_of(&[" ", "\t", "\n", "\n  ", " # a ' comment ]\n", "\\\n", "\r\n", "\x0c", "\n\n", "# é\n"])
     }
 
+    /// What both refuse is rare, or whole sources would hardly ever be read.
+    fn is_wrong(&mut self) -> bool {
+        self.0.random_range(0..1_000) < 15
+    }
+
     fn number(&mut self) -> String {
         let plain = [
             "0",
@@ -107,33 +112,34 @@ impl Maker {
             "1_0.0_1e1_0",
             "0.1",
             "1e22",
-            // Refused by both.
-            "01",
-            "1__0",
-            "0x",
-            "1_",
-            "0b2",
-            "1e",
-            "5.a",
         ];
         let mut out = self.one_of(&plain).to_owned();
-        if self.chance(20) {
-            out = format!("{}{}{out}", self.one_of(&["-", "+", "- ", "--"]), self.space());
+        if self.is_wrong() {
+            out = self.one_of(&["01", "1__0", "0x", "1_", "0b2", "1e", "5.a"]).to_owned();
         }
-        if self.chance(10) {
+        if self.chance(20) {
+            out = format!("{}{out}", self.one_of(&["-", "+", "- "]));
+        }
+        if self.chance(10) && !out.ends_with(['j', 'J']) {
+            out = format!("{out}{}{}", self.one_of(&[" + ", "-"]), self.one_of(&["2j", ".5J", "0j"]));
+        }
+        if self.is_wrong() {
             out = format!(
-                "{out}{}{}",
-                self.one_of(&[" + ", "-", "+ -", " * "]),
-                self.one_of(&["2j", ".5J", "1", "0j"])
+                "{}{out}{}",
+                self.one_of(&["-", "- +", ""]),
+                self.one_of(&[" * 2", "+1", " - -2j", "+2j"])
             );
         }
         out
     }
 
     fn text(&mut self) -> String {
-        let prefix = self.one_of(&["", "", "", "", "u", "r", "R", "b", "Br", "rb", "U", "f", "ur"]);
         let quote = self.one_of(&["'", "\"", "'''", "\"\"\""]);
-        let pieces = [
+        let mut prefix = self.one_of(&["", "", "", "", "u", "r", "R", "U"]);
+        if self.is_wrong() {
+            prefix = self.one_of(&["f", "ur", "b", "Rb"]);
+        }
+        let safe = [
             "a",
             "base",
             "sale_order",
@@ -144,8 +150,6 @@ impl Maker {
             "\\n",
             "\\t",
             "\\\\",
-            "\\'",
-            "\\\"",
             "\\x41",
             "\\u00e9",
             "\\U0001F600",
@@ -158,21 +162,34 @@ impl Maker {
             "[",
             "}",
             ",",
-            "'",
-            "\"",
-            "\n",
             "{x}",
             "%s",
-            // Refused by both.
-            "\\x4",
-            "\\u12",
-            "\\U00110000",
         ];
         let mut body = String::new();
         for _ in 0..self.0.random_range(0..5) {
-            body.push_str(self.one_of(&pieces));
+            body.push_str(self.one_of(&safe));
+            if self.chance(5) {
+                // The other quote, or a line end where one may be.
+                body.push_str(if quote.len() == 3 {
+                    "\n"
+                } else if quote == "'" {
+                    "\""
+                } else {
+                    "'"
+                });
+            }
+        }
+        if self.is_wrong() {
+            body.push_str(self.one_of(&["'", "\"", "\n", "\\x4", "\\u12", "\\U00110000"]));
         }
         format!("{prefix}{quote}{body}{quote}")
+    }
+
+    fn bytes(&mut self) -> String {
+        let prefix = self.one_of(&["b", "B", "br", "Rb", "rB"]);
+        let pieces = ["a", "\\xff", "\\400", "\\q", "\\u0041", "\\N{x}", "\\\\", "\\\n"];
+        let body: String = (0..3).map(|_| self.one_of(&pieces)).collect();
+        format!("{prefix}'{body}'")
     }
 
     fn value(&mut self, depth: usize) -> String {
@@ -182,15 +199,19 @@ impl Maker {
             4 => format!("{}{} {}", self.text(), self.space(), self.text()),
             5 | 6 => self.number(),
             7 => self.one_of(&["True", "False", "None", "...", "set()", "set( )"]).to_owned(),
-            8 => match self.chance(10) {
+            8 => match self.is_wrong() {
                 true => self
                     .one_of(&["x", "true", "set", "[a for a in b]", "1 if 2 else 3", "not 1", "f()", "-None"])
                     .to_owned(),
-                false => self.text(),
+                false => self.bytes(),
             },
             9 | 10 => self.sequence("[", "]", depth),
             11 => self.sequence("(", ")", depth),
-            12 => self.sequence("{", "}", depth),
+            12 => {
+                // Most elements of a set must be such as can be keys.
+                let depth = if self.is_wrong() { depth } else { 1 };
+                self.sequence("{", "}", depth)
+            }
             _ => self.dictionary(depth),
         }
     }
@@ -199,7 +220,7 @@ impl Maker {
         let mut out = open.to_owned();
         for _ in 0..self.0.random_range(0..4) {
             out = format!("{out}{}{}{}", self.space(), self.value(depth - 1), self.space());
-            if !self.chance(3) {
+            if !self.is_wrong() {
                 out.push(',');
             }
         }
@@ -213,7 +234,8 @@ impl Maker {
                 true => self
                     .one_of(&["'name'", "\"depends\"", "'a'", "u'a'", "1", "True", "1.0", "(1, 'a')", "b'a'"])
                     .to_owned(),
-                false => self.value(depth - 1),
+                false if self.is_wrong() => self.value(depth - 1),
+                false => self.value(0),
             };
             let (a, b, c) = (self.space(), self.space(), self.space());
             out = format!("{out}{a}{key}{b}:{c}{},", self.value(depth - 1));
@@ -224,17 +246,21 @@ impl Maker {
     fn source(&mut self) -> String {
         let before = match self.chance(60) {
             true => "",
+            false if self.is_wrong() => "\n ",
             false => self.one_of(&[
                 " ",
                 "\t ",
                 "\n",
                 "# -*- coding: utf-8 -*-\n",
                 "#!/usr/bin/python\n\n# c\n",
-                "\n ",
                 "\x0c",
             ]),
         };
-        let after = self.one_of(&["", "\n", "  # end", "\n\n# end\n", "\n   \n", ",", ", 1", "\r\n"]);
+        let mut after =
+            self.one_of(&["", "\n", "  # end", "\n\n# end\n", "\n   \n", ",", ", 1", "\r\n", "\n  # end"]);
+        if self.is_wrong() {
+            after = "\n   ";
+        }
         let value = if self.chance(80) { self.dictionary(3) } else { self.value(3) };
         let mut source = format!("{before}{value}{after}");
         if self.chance(30) {
