@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::clients::docker::Docker;
+use crate::clients::Clients;
 use crate::clients::process::{self, Invocation};
 use crate::config::{Environment, Settings};
 use crate::desired::state::DesiredState;
@@ -79,13 +79,16 @@ pub async fn examine(settings: &Settings, environment: &Environment, at: Option<
     let mut checks = vec![git().await];
     let (desired, mut found) = desired(settings, environment, at).await;
     checks.append(&mut found);
+    let clients = Clients::default();
     match &desired {
         Some(state) if !state.hosts.is_empty() => {
+            clients.use_keys(&state.engine_keys).await;
             for (name, host) in &state.hosts {
-                checks.push(engine(&format!("engine of Host/{name}"), &host.spec.engine.endpoint).await);
+                let endpoint = &host.spec.engine.endpoint;
+                checks.push(engine(&clients, &format!("engine of Host/{name}"), endpoint).await);
             }
         }
-        _ => checks.push(engine("engine of this machine", DEFAULT_ENDPOINT).await),
+        _ => checks.push(engine(&clients, "engine of this machine", DEFAULT_ENDPOINT).await),
     }
     checks.push(state_dir(&settings.state_dir));
     checks.push(key(&settings.state_dir.join(KEY_FILE)));
@@ -191,9 +194,9 @@ fn secrets_check(state: &DesiredState) -> Check {
     }
 }
 
-async fn engine(name: &str, endpoint: &str) -> Check {
-    match Docker::connect(endpoint).await {
-        Ok(docker) => match version(docker.version()) {
+async fn engine(clients: &Clients, name: &str, endpoint: &str) -> Check {
+    match clients.connect(endpoint).await {
+        Ok(docker) => match version(&docker.version()) {
             Some(found) if found >= ENGINE_VERSION_MIN => {
                 Check::ok(name, format!("Docker {} at {endpoint}", docker.version()))
             }

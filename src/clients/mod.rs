@@ -9,4 +9,4 @@ pub mod secrets;
 pub mod docker;
 mod connections;
 
-pub use connections::Clients;
+pub use connections::{Clients, EngineKeys};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::claims::{self, Claimant};
@@ -11,11 +12,14 @@ use super::stacks::{StackLoad, StackPlace, load_stack};
 use super::state::{DesiredState, RepositoryDesired, StackDesired, StackUnknown};
 use super::tree::Tree;
 use super::typed::{Described, Typed};
+use crate::clients::EngineKeys;
+use crate::clients::docker::EngineTls;
 use crate::clients::secrets::SecretResolver;
 use crate::model::hash::canonical_hash;
 use crate::model::id::Revision;
 use crate::model::problem::Problem;
-use crate::model::secret::Redactor;
+use crate::model::secret::{Redactor, SecretRef};
+use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::checkout::CheckoutDesired;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
@@ -63,6 +67,7 @@ pub fn assemble(
         .iter()
         .map(|host| (host.resource.id.name.as_str(), host.resource.spec.engine.endpoint.as_str()))
         .collect();
+    let engine_keys = engine_keys(&typed.hosts, &state_tree, secrets, &mut redactor, problems);
     let mut loads = Vec::new();
     for stack in &typed.stacks {
         let spec = &stack.resource.spec;
@@ -115,6 +120,7 @@ pub fn assemble(
             .iter()
             .map(|host| (host.resource.id.name.clone(), host.resource.clone()))
             .collect(),
+        engine_keys,
         stacks,
         repositories: BTreeMap::new(),
         warnings: Vec::new(),
@@ -129,6 +135,37 @@ pub fn assemble(
         state.ids().iter().map(|id| (id.to_string(), state.digest_of(id))).collect();
     state.digest = canonical_hash(&json!(digests));
     Ok(state)
+}
+
+/// What opens the engines that are reached by `tcp://`. Without a value of one secret, that engine is not opened.
+fn engine_keys(
+    hosts: &[Described<HostSpec>],
+    state: &Tree,
+    secrets: &SecretResolver,
+    redactor: &mut Redactor,
+    problems: &mut Vec<Problem>,
+) -> EngineKeys {
+    let mut keys = EngineKeys::new();
+    for host in hosts {
+        let engine = &host.resource.spec.engine;
+        let Some(tls) = &engine.tls else { continue };
+        let mut value = |field: &str, reference: &SecretRef| {
+            secrets.resolve(reference, state).map_err(|err| {
+                let why = format!("is not opened: `tls.{field}` has no value: {err}");
+                let pointer = format!("/spec/engine/tls/{field}");
+                problems.push(host.key(&pointer).warning("secret-without-value", why.clone()));
+                why
+            })
+        };
+        let (ca, certificate) = (value("caFrom", &tls.ca_from), value("certFrom", &tls.cert_from));
+        let key = value("keyFrom", &tls.key_from);
+        if let Ok(key) = &key {
+            redactor.learn(key.expose_secret());
+        }
+        let found = ca.and_then(|ca| Ok(EngineTls { ca, certificate: certificate?, key: key? }));
+        keys.insert(engine.endpoint.clone(), found);
+    }
+    keys
 }
 
 /// What is known of a repository; a reference that it doesn't have is an error of the document.

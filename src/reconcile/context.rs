@@ -112,7 +112,11 @@ impl Context {
     ///
     /// `fetch` brings our copies of the Repositories that documents name up to date first.
     pub async fn load_desired(&self, at: &At, fetch: bool) -> Result<Loaded, SourceError> {
-        load(&self.source, at, &self.secrets, &LoadOptions { now: Utc::now(), fetch }).await
+        let loaded = load(&self.source, at, &self.secrets, &LoadOptions { now: Utc::now(), fetch }).await?;
+        if let Some(state) = &loaded.state {
+            self.clients.use_keys(&state.engine_keys).await;
+        }
+        Ok(loaded)
     }
 }
 

@@ -23,6 +23,8 @@ use super::migrations;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// One connection writes, one reads beside it; more would only wait for the file.
 const CONNECTIONS_MAX: u32 = 2;
+/// A reader asks one thing after another, and opening a connection takes longer than all its questions.
+const READER_CONNECTIONS_MAX: u32 = 1;
 /// How long a task waits for one of our own connections: writers wait for the file before, so this is generous.
 const POOL_WAIT: Duration = Duration::from_secs(30);
 /// SQLite's way to begin a transaction that writes: it waits for the file now, not at the first write.
@@ -116,7 +118,7 @@ impl Store {
     /// and refuses a damaged file.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
         let new = prepare(path)?;
-        let store = Store::connect(path).await?;
+        let store = Store::connect(path, CONNECTIONS_MAX).await?;
         migrations::migrate(&store).await?;
         if !new {
             store.check().await?;
@@ -132,12 +134,12 @@ impl Store {
         if !is_there {
             return Ok(None);
         }
-        let store = Store::connect(path).await?;
+        let store = Store::connect(path, READER_CONNECTIONS_MAX).await?;
         migrations::migrate(&store).await?;
         Ok(Some(store))
     }
 
-    async fn connect(path: &Path) -> Result<Store, StoreError> {
+    async fn connect(path: &Path, connections: u32) -> Result<Store, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -145,7 +147,7 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY_WAIT);
         let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
+            .max_connections(connections)
             .min_connections(0)
             .acquire_timeout(POOL_WAIT)
             .connect_with(options)

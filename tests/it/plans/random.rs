@@ -182,6 +182,7 @@ fn desired(wishes: &[Wish], commit: char) -> DesiredState {
     DesiredState {
         revision: Revision { reference: "main".into(), commit: Some(commit.to_string().repeat(40)) },
         hosts: BTreeMap::from([("machine".to_owned(), host)]),
+        engine_keys: BTreeMap::new(),
         repositories: BTreeMap::new(),
         stacks: BTreeMap::from([("demo".to_owned(), stack)]),
         warnings: Vec::new(),
