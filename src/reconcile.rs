@@ -93,12 +93,15 @@ pub async fn prepare(
 
 /// Reads the world, and what we remember of it.
 async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation, Memory), PassError> {
-    let memory = match &context.store {
-        Some(store) => store.memory(Utc::now()).await?,
-        None => Memory::default(),
-    };
     let begun = Instant::now();
-    let mut observed = collect(&context.clients, desired, &context.key).await;
+    let remembered = async {
+        match &context.store {
+            Some(store) => store.memory(Utc::now()).await,
+            None => Ok(Memory::default()),
+        }
+    };
+    let (memory, mut observed) = tokio::join!(remembered, collect(&context.clients, desired, &context.key));
+    let memory = memory?;
     // After the world: what was stopped while it was read counts, and so does what may turn out to be a stop.
     let doubtful = context.endings.in_doubt(Instant::now());
     let mut stops = match &context.store {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::claims::{self, Claimant};
 use super::repositories::{Content, content};
-use super::source::{At, Source, SourceError};
+use super::source::{At, Source};
 use super::stacks::{StackLoad, StackPlace, load_stack};
 use super::state::{DesiredState, RepositoryDesired, StackDesired, StackUnknown};
 use super::tree::Tree;
@@ -39,18 +39,29 @@ struct Known<'a> {
     needed_on: Option<String>,
 }
 
+/// What is read: the state repository at one revision.
+#[derive(Clone, Copy)]
+pub struct StatePlace<'a> {
+    /// The repository.
+    pub source: &'a Source,
+    /// What was asked for.
+    pub at: &'a At,
+    /// Its files.
+    pub tree: &'a Tree,
+    /// What it is called.
+    pub revision: &'a Revision,
+}
+
 /// Puts the desired state together. What is found on the way is added to the problems; the state counts only without errors.
 pub fn assemble(
-    source: &Source,
-    at: &At,
+    place: StatePlace<'_>,
     typed: Typed,
     failed: &BTreeMap<String, String>,
     secrets: &SecretResolver,
-    revision: Revision,
     problems: &mut Vec<Problem>,
-) -> Result<DesiredState, SourceError> {
+) -> DesiredState {
+    let StatePlace { source, at, tree: state_tree, revision } = place;
     let mut redactor = Redactor::default();
-    let state_tree = source.tree(at)?;
     let checkouts = source.settings().state_dir.join(CHECKOUTS);
     let state_directory = match (at, source.working_tree()) {
         (At::WorkingTree, Some(root)) => root.display().to_string(),
@@ -67,12 +78,12 @@ pub fn assemble(
         .iter()
         .map(|host| (host.resource.id.name.as_str(), host.resource.spec.engine.endpoint.as_str()))
         .collect();
-    let engine_keys = engine_keys(&typed.hosts, &state_tree, secrets, &mut redactor, problems);
+    let engine_keys = engine_keys(&typed.hosts, state_tree, secrets, &mut redactor, problems);
     let mut loads = Vec::new();
     for stack in &typed.stacks {
         let spec = &stack.resource.spec;
         let place = match spec.repository.as_deref().map(|name| repositories.get(name)) {
-            None => Ok((&state_tree, state_directory.as_str())),
+            None => Ok((state_tree, state_directory.as_str())),
             Some(Some(known)) => match (&known.tree, &known.content.commit) {
                 (Some(tree), _) => Ok((tree, known.directory.as_str())),
                 (None, Err(why)) => Err(why.clone()),
@@ -82,7 +93,7 @@ pub fn assemble(
         };
         let load = match place {
             Ok((tree, checkout)) => {
-                let place = StackPlace { tree, checkout, state: &state_tree };
+                let place = StackPlace { tree, checkout, state: state_tree };
                 load_stack(stack, &place, secrets, &mut redactor, problems)
             }
             Err(why) => unknown_stack(stack, why, problems),
@@ -114,7 +125,7 @@ pub fn assemble(
     });
     let stacks = stacks.collect();
     let mut state = DesiredState {
-        revision,
+        revision: revision.clone(),
         hosts: typed
             .hosts
             .iter()
@@ -134,7 +145,7 @@ pub fn assemble(
     let digests: BTreeMap<String, Option<&str>> =
         state.ids().iter().map(|id| (id.to_string(), state.digest_of(id))).collect();
     state.digest = canonical_hash(&json!(digests));
-    Ok(state)
+    state
 }
 
 /// What opens the engines that are reached by `tcp://`. Without a value of one secret, that engine is not opened.

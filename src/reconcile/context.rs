@@ -91,6 +91,7 @@ impl Context {
                 ContextError::StateDir { path, err }
             })?;
         }
+        crate::desired::validate::prepare();
         let secrets = resolver(&settings, environment);
         let source = Source::open(&source_settings(&settings, &secrets)?)?;
         let key_file = settings.state_dir.join(KEY_FILE);

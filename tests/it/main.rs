@@ -5,6 +5,7 @@ mod compose;
 mod daemon;
 mod desired;
 mod effects;
+mod effects_tls;
 mod engine;
 mod house;
 mod plans;

@@ -254,6 +254,8 @@ async fn what_cannot_be_read_is_unknown_and_what_is_not_ours_is_only_listed() {
     let request = ObserveRequest::default();
     assert!(observe_engine(&engine, &request).await.known().is_some());
     std::fs::remove_file(&socket).unwrap();
+    // A connection that is open serves on until nobody used it for two seconds.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let facts = observe_engine(&engine, &request).await;
     assert!(facts.unknown().unwrap().contains("does not answer"), "{:?}", facts.unknown());
 }
