@@ -8,36 +8,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::desired::source::SourceError;
 use crate::desired::state::DesiredState;
 use crate::desired::{At, Loaded};
-use crate::model::condition::{Reason, Status};
+use crate::model::condition::{Reason, SourceCondition, Status};
 use crate::model::id::{ResourceId, Revision};
 use crate::model::problem::{Problem, error_chain};
 use crate::reconcile::Context;
 
 /// How many problems of an invalid revision a log line or condition quotes; `ipaictl validate` shows all.
 const PROBLEMS_QUOTED_MAX: usize = 3;
-
-/// Whether the newest revision is the one in use, as the store keeps it for `status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceCondition {
-    /// Whether it is.
-    pub status: Status,
-    /// Why not.
-    pub reason: Reason,
-    /// For people.
-    pub message: String,
-    /// The revision in use.
-    pub in_use: Option<Revision>,
-    /// The newest revision, when it was found.
-    pub newest: Option<Revision>,
-    /// When the answer last changed.
-    pub last_transition_time: DateTime<Utc>,
-}
 
 /// What a look at the source brought.
 #[derive(Debug)]

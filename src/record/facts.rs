@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::store::{Store, StoreError, time_text};
+use crate::model::condition::SourceCondition;
 use crate::model::id::Revision;
 
 /// The fact that says when `serve` was last alive.
@@ -12,7 +13,7 @@ pub const HEARTBEAT: &str = "heartbeat";
 /// The fact that holds the last revision without errors, as JSON.
 pub const LAST_GOOD_REVISION: &str = "last-good-revision";
 /// The fact that holds the state repository's condition, as JSON.
-pub const SOURCE_CONDITION: &str = "source-condition";
+const SOURCE_CONDITION: &str = "source-condition";
 
 /// The heartbeat's text once `serve` has ended by itself.
 pub const STOPPED: &str = "stopped";
@@ -77,6 +78,21 @@ impl Store {
     pub async fn good_revision(&self) -> Result<Option<Revision>, StoreError> {
         let fact = self.fact(LAST_GOOD_REVISION).await?;
         fact.map(|fact| self.json("a revision", &fact.text)).transpose()
+    }
+
+    /// Notes what is true of the state repository.
+    pub async fn note_source(
+        &self,
+        condition: &SourceCondition,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.note_fact(SOURCE_CONDITION, &super::store::json_text(condition), now).await
+    }
+
+    /// What is true of the state repository, as the controller last said; `None` before it has said anything.
+    pub async fn source(&self) -> Result<Option<SourceCondition>, StoreError> {
+        let fact = self.fact(SOURCE_CONDITION).await?;
+        fact.map(|fact| self.json("the state repository's condition", &fact.text)).transpose()
     }
 
     /// Notes that a person stopped a container, by the engine's id.

@@ -111,6 +111,12 @@ impl World {
         command
     }
 
+    /// What a command prints on standard output.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command().args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Starts the controller and waits until it is ready.
     pub fn serve(&mut self) {
         let path = self.lab.folder.path().join("serve.log");

@@ -26,7 +26,6 @@ use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
 use crate::observed::endings::Endings;
 use crate::reconcile::{Context, Mode, PassError, PassReport, Scope, reconcile};
-use crate::record::facts::SOURCE_CONDITION;
 use crate::record::store::Store;
 use crate::telemetry::{self, Phase};
 
@@ -71,8 +70,7 @@ impl Driver {
         let Some(condition) = self.revisions.condition() else { return };
         telemetry::set_source_ready(condition.status == Status::True);
         if changed {
-            let text = serde_json::to_string(condition).expect("a condition is plain text");
-            self.keep(self.store.note_fact(SOURCE_CONDITION, &text, Utc::now())).await;
+            self.keep(self.store.note_source(condition, Utc::now())).await;
         }
     }
 

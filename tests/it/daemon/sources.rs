@@ -36,6 +36,17 @@ fn a_bad_revision_changes_nothing_and_the_next_good_one_is_taken() {
     world.lab.commit("bad");
     world.wait("it is noticed", |world| world.number("ipaictl_source_ready") == 0.0);
     assert!(world.log().contains("is not valid: desired-state/bad.yaml:"), "{}", world.log());
+    // Every reader of the store hears of it: which commit, its first problem, and what is in use instead.
+    let bad = world.lab.git(&["rev-parse", "--short=7", "HEAD"]);
+    for arguments in [vec!["status"], vec!["status", "-o", "markdown"], vec!["describe", "Host/local"]] {
+        let ran = world.run(&arguments);
+        assert!(ran.contains("InvalidRevision") && ran.contains(bad.trim()), "{arguments:?}: {ran}");
+        assert!(ran.contains("desired-state/bad.yaml:") && ran.contains("goes on with main"), "{ran}");
+    }
+    let status: serde_json::Value = serde_json::from_str(&world.run(&["status", "-o", "json"])).unwrap();
+    assert_eq!(status["source"]["reason"], "InvalidRevision", "{status}");
+    assert_ne!(status["source"]["inUse"], status["source"]["newest"], "{status}");
+    crate::cli::assert_schema("status", &status.to_string());
     // The last good revision is still kept up.
     world.docker(&["kill", &world.container("a")]);
     world.wait("it runs again", |world| world.runs("a"));
@@ -45,6 +56,7 @@ fn a_bad_revision_changes_nothing_and_the_next_good_one_is_taken() {
     world.lab.commit("good");
     world.wait("the good one is in use", |world| environment(world).contains("STEP=2"));
     assert_eq!(world.number("ipaictl_source_ready"), 1.0);
+    assert!(!world.run(&["status"]).contains("InvalidRevision"));
 }
 
 #[test]
