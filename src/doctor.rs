@@ -15,6 +15,7 @@ use crate::clients::process::{self, Invocation};
 use crate::config::{Environment, Settings};
 use crate::desired::state::DesiredState;
 use crate::desired::{At, LoadOptions, Source, load};
+use crate::error::source_hint;
 use crate::model::problem::error_chain as chain;
 use crate::reconcile::{KEY_FILE, resolver, source_settings};
 use crate::record::facts::{Fact, HEARTBEAT, is_alive};
@@ -137,7 +138,7 @@ async fn desired(
     let source = match source_settings(settings, &secrets).map(|settings| Source::open(&settings)) {
         Ok(Ok(source)) => source,
         Ok(Err(err)) => {
-            let mend = err.hint().unwrap_or_else(|| "Name it with --repo.".to_owned());
+            let mend = source_hint(&err).unwrap_or_else(|| "Name it with --repo.".to_owned());
             return (None, vec![Check::fail(REPOSITORY, chain(&err), mend)]);
         }
         Err(err) => return (None, vec![Check::fail(REPOSITORY, chain(&err), "Check credentialFrom.")]),
@@ -149,7 +150,7 @@ async fn desired(
     let revision = match resolved {
         Ok(revision) => revision,
         Err(err) => {
-            let mend = err.hint().unwrap_or_else(|| "Check the address and the network.".to_owned());
+            let mend = source_hint(&err).unwrap_or_else(|| "Check the address and the network.".to_owned());
             return (None, vec![Check::fail(REPOSITORY, chain(&err), mend)]);
         }
     };
@@ -158,7 +159,7 @@ async fn desired(
     let loaded = match load(&source, &At::Revision(revision), &secrets, &options).await {
         Ok(loaded) => loaded,
         Err(err) => {
-            let mend = err.hint().unwrap_or_else(|| "Check the repository.".to_owned());
+            let mend = source_hint(&err).unwrap_or_else(|| "Check the repository.".to_owned());
             checks.push(Check::fail(DESIRED, chain(&err), mend));
             return (None, checks);
         }
@@ -166,14 +167,20 @@ async fn desired(
     let errors = loaded.problems.iter().filter(|problem| problem.is_error()).count();
     const MEND: &str = "See all of it with `ipaictl validate`.";
     checks.push(match (&loaded.state, loaded.problems.len()) {
-        (None, _) => Check::fail(DESIRED, format!("not valid: {errors} errors"), MEND),
-        (Some(state), 0) => Check::ok(DESIRED, format!("valid: {} resources", state.ids().len())),
-        (Some(_), warnings) => Check::warn(DESIRED, format!("valid, with {warnings} warnings"), MEND),
+        (None, _) => Check::fail(DESIRED, format!("not valid: {}", count(errors, "error")), MEND),
+        (Some(state), 0) => Check::ok(DESIRED, format!("valid: {}", count(state.ids().len(), "resource"))),
+        (Some(_), warnings) => {
+            Check::warn(DESIRED, format!("valid, with {}", count(warnings, "warning")), MEND)
+        }
     });
     if let Some(state) = &loaded.state {
         checks.push(secrets_check(state));
     }
     (loaded.state, checks)
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn secrets_check(state: &DesiredState) -> Check {

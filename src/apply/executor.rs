@@ -26,6 +26,7 @@ use crate::plan::step::{Step, StepId};
 use crate::record::locks::{Fences, LockRequest};
 use crate::record::runs::NewRun;
 use crate::record::store::{Store, StoreError};
+use crate::telemetry::run_begins;
 
 /// Operations that are under way at once; the engine is the limit before more help.
 const OPERATIONS_MAX: usize = 4;
@@ -110,6 +111,7 @@ pub async fn execute(
         holder: context.holder,
     };
     let run = context.store.begin_run(&new, Utc::now()).await?;
+    run_begins(&run.id);
     let started = Utc::now();
     let mut execution = Execution::new(context, plan, &lease, &run.id, cancel.child_token());
     execution.run(cancel).await;

@@ -36,6 +36,7 @@ use crate::config::Settings;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
 use crate::reconcile::Context;
+use crate::record::process::ProcessId;
 use crate::record::store::{Store, StoreError};
 use crate::telemetry::{self, Trigger};
 
@@ -300,7 +301,7 @@ impl Driver {
 
     async fn beat(&mut self, now: Instant) {
         let wall = Utc::now();
-        self.keep(self.store.note_fact(crate::record::facts::HEARTBEAT, "", wall)).await;
+        self.keep(self.store.beat(&ProcessId::current().text(), wall)).await;
         self.run_schedule(wall, now).await;
     }
 }

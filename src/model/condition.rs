@@ -104,6 +104,8 @@ pub enum Reason {
     NotSupported,
     /// A guard refused the plan.
     Refused,
+    /// It left the desired state, and what it made is still there.
+    NotWanted,
     /// Nothing is known yet.
     NotObservedYet,
 }

@@ -187,9 +187,11 @@ pub fn error_chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut next = err.source();
     while let Some(cause) = next {
+        // libgit2 ends its sentences with its own numbers, which help nobody.
         let cause_text = cause.to_string();
+        let cause_text = cause_text.split("; class=").next().unwrap_or_default();
         // Some libraries repeat the cause in their own words.
-        if !text.ends_with(&cause_text) {
+        if !text.ends_with(cause_text) {
             let _ = write!(text, ": {cause_text}");
         }
         next = cause.source();

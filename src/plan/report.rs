@@ -134,7 +134,7 @@ fn secret_missing(desired: &DesiredState, id: &ResourceId) -> Option<String> {
 }
 
 /// Why a note keeps a resource from being ready; `None` when it does not.
-fn obstacle(note: &Note) -> Option<Reason> {
+pub fn obstacle(note: &Note) -> Option<Reason> {
     Some(match note.kind {
         NoteKind::Refused => Reason::Refused,
         NoteKind::NeedsDecision => Reason::NeedsDecision,
@@ -169,6 +169,10 @@ fn is_not_supported(note: &Note) -> bool {
 
 fn ready(view: &View<'_>, healthy: &ConditionReport) -> ConditionReport {
     let kind = ConditionType::Ready;
+    if !view.resource.desired {
+        let text = "it left the desired state; what it made is still there";
+        return answer(kind, Status::False, Reason::NotWanted, text);
+    }
     if let Some(why) = &view.secret_missing {
         return answer(kind, Status::False, Reason::SecretMissing, why.clone());
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::prove::{Ran, prove};
-use super::report::{PassReport, Prepared};
+use super::report::{PassReport, Prepared, blame};
 use super::{Context, PassError, look};
 use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute, recover};
 use crate::desired::state::DesiredState;
@@ -17,7 +17,7 @@ use crate::plan::plan::Plan;
 use crate::plan::report::conditions;
 use crate::record::save::{Pass, Saved, save};
 use crate::record::store::Store;
-use crate::telemetry::{Phase, record_duration, run_span};
+use crate::telemetry::{Phase, pass_span, record_duration};
 
 /// How long a pass waits for a lock that another one holds; whoever woke it tries again later.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub async fn carry_out(
 ) -> Result<PassReport, PassError> {
     let store = context.store.as_ref().ok_or(PassError::NoStore)?;
     let correlation = format!("{}-{:08x}", Utc::now().format("%Y%m%dT%H%M%S"), rand::random::<u32>());
-    let span = run_span(&correlation);
+    let span = pass_span(&correlation);
     let work = async {
         // What an earlier process was asked and never answered: told from what was just observed, not asked again.
         for run in recover(store, &prepared.observed, Utc::now()).await?.runs {
@@ -115,7 +115,10 @@ impl Kept<'_> {
     async fn keep(&self, report: &mut PassReport) -> Result<(), PassError> {
         let begun = Instant::now();
         let latest = report.after.as_ref().unwrap_or(&report.plan);
-        let reports = conditions(self.desired, &report.observed, latest);
+        let mut reports = conditions(self.desired, &report.observed, latest);
+        if let Some(outcome) = &report.outcome {
+            blame(&mut reports, outcome);
+        }
         let pass = Pass {
             desired: self.desired,
             observed: &report.observed,
@@ -158,5 +161,6 @@ fn scope_text(prepared: &Prepared) -> String {
 }
 
 fn why(plan: &Plan) -> String {
-    format!("{} steps at {}", plan.steps.len(), plan.revision)
+    let count = plan.steps.len();
+    format!("{count} step{} at {}", if count == 1 { "" } else { "s" }, plan.revision)
 }

@@ -203,15 +203,19 @@ fn message_of(outcome: &RunOutcome, verification: Option<&Verification>) -> Stri
         (None, None) => match verification {
             None => "what was done could not be looked at afterwards".to_owned(),
             Some(found) if !found.again.is_empty() => {
-                format!("{} steps were done but are needed again", found.again.len())
+                format!("{} done but needed again", steps(found.again.len()))
             }
             Some(found) if !found.unknown.is_empty() => {
-                format!("{} steps were done but could not be looked at", found.unknown.len())
+                format!("{} done but could not be looked at", steps(found.unknown.len()))
             }
             Some(_) => String::new(),
         },
     };
     error.chars().take(MESSAGE_MAX).collect()
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { "1 step was".to_owned() } else { format!("{count} steps were") }
 }
 
 fn reason_of(result: RunResult) -> &'static str {

@@ -94,10 +94,11 @@ impl World {
     fn config(&self) -> PathBuf {
         let path = self.lab.folder.path().join("config.yaml");
         let text = format!(
-            "repo: {}\nstateDir: {}\nlisten: 127.0.0.1:{}\nlog: {{filter: debug}}\n{}",
+            "repo: {}\nstateDir: {}\nlisten: 127.0.0.1:{}\n{}{}",
             self.repo,
             self.state().display(),
             self.port,
+            if self.settings.contains("log:") { "" } else { "log: {filter: debug}\n" },
             self.settings
         );
         std::fs::write(&path, text).unwrap();

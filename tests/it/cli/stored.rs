@@ -128,6 +128,8 @@ async fn json_follows_the_published_schemas() {
     for (schema, arguments) in [
         ("status", vec!["status"]),
         ("resource", vec!["get", "stack", "db"]),
+        ("resources", vec!["get", "stacks"]),
+        ("resources", vec!["get", "hosts"]),
         ("description", vec!["describe", "stack/db"]),
         ("history", vec!["history"]),
         ("request", vec!["reconcile", "Stack/db"]),
