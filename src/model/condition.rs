@@ -102,6 +102,8 @@ pub enum Reason {
     NotSupported,
     /// A guard refused the plan.
     Refused,
+    /// Its document is gone; what it made is kept or waits to be removed.
+    LeftDesiredState,
     /// Nothing is known yet.
     NotObservedYet,
 }
