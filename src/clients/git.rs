@@ -122,6 +122,9 @@ pub enum GitError {
     },
 }
 
+/// How much is written to see whether a disk is full: one block, as git's smallest file takes.
+const PROBE_BYTES: usize = 4096;
+
 /// The `git` program with settings of ours.
 #[derive(Debug, Clone)]
 pub struct Git {
@@ -288,7 +291,20 @@ impl Git {
         if output.status.success() {
             return Ok(output);
         }
-        Err(GitError::Failed { action: action.to_owned(), message: message(&output, credential) })
+        let mut message = message(&output, credential);
+        if self.is_full() {
+            message.push_str(&format!("; no space is left in `{}`", self.state_dir.display()));
+        }
+        Err(GitError::Failed { action: action.to_owned(), message })
+    }
+
+    /// Whether nothing can be written to our folder any more. git speaks of locks that it could not close instead.
+    fn is_full(&self) -> bool {
+        let probe = self.home().join(format!(".probe.{}", std::process::id()));
+        let written = std::fs::write(&probe, [0; PROBE_BYTES]);
+        // Only a probe: what is left of it is overwritten by the next.
+        let _ = std::fs::remove_file(&probe);
+        written.is_err_and(|err| err.kind() == std::io::ErrorKind::StorageFull)
     }
 
     fn home(&self) -> PathBuf {

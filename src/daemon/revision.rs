@@ -1,6 +1,7 @@
 //! The revision in use, and what came of looking for a newer one.
 //!
 //! 1. A revision with an error, or a source that can't be read, never replaces the one in use; each look says so again.
+//!    Read again it is all the same, for what it refers to: secrets, env files.
 //! 2. A failed revision is not tried again by itself: each look takes the newest.
 //! 3. A rewritten history is followed, and said. What it removes is subject to the same guards as any removal.
 
@@ -31,6 +32,8 @@ pub enum Looked {
         loaded: Box<Loaded>,
         /// Whether the revision in use is none of its ancestors.
         rewritten: bool,
+        /// The revision in use read again, when this one is not valid: its secrets may have moved.
+        in_use: Option<Box<Loaded>>,
     },
 }
 
@@ -94,13 +97,16 @@ impl Revisions {
                 self.say(Status::False, Reason::SourceUnavailable, error_chain(&err), None, now);
                 None
             }
-            Ok(Looked::Read { loaded, rewritten }) => {
+            Ok(Looked::Read { loaded, rewritten, in_use }) => {
                 let Loaded { state, problems, revision } = *loaded;
                 self.known.read = revision.commit.clone();
                 let Some(state) = state else {
                     let message = quote(&revision, &problems);
                     self.say(Status::False, Reason::InvalidRevision, message, Some(revision), now);
-                    return None;
+                    let state = in_use.and_then(|loaded| loaded.state)?;
+                    let change = compare(self.in_use.as_deref(), &state);
+                    self.in_use = Some(Arc::new(state));
+                    return Some(change);
                 };
                 let change = compare(self.in_use.as_deref(), &state);
                 let message = match rewritten {
@@ -161,8 +167,17 @@ pub async fn look(context: &Context, known: Known, again: bool) -> Result<Looked
         (Some(old), Some(new)) => !context.source.is_descendant(old, new)?,
         _ => false,
     };
+    let reference = revision.reference.clone();
     let loaded = context.load_desired(&At::Revision(revision), true).await?;
-    Ok(Looked::Read { loaded: Box::new(loaded), rewritten })
+    let in_use = match known.in_use.filter(|_| again && loaded.state.is_none()) {
+        Some(commit) => {
+            let at = At::Revision(Revision { reference, commit: Some(commit) });
+            // Failing that, what was read of it before stays in use.
+            context.load_desired(&at, true).await.ok().map(Box::new)
+        }
+        None => None,
+    };
+    Ok(Looked::Read { loaded: Box::new(loaded), rewritten, in_use })
 }
 
 /// What a new state changes.

@@ -28,6 +28,8 @@ use crate::skills::stack::spec::StackSpec;
 const CHECKOUTS: &str = "checkouts";
 /// The name of the state repository's own checkout there; no Repository can have it, as names begin with a letter or digit.
 const STATE_CHECKOUT: &str = "_state";
+/// The folder of files that others changed in those checkouts.
+const KEPT: &str = "kept";
 
 /// A repository with its content, while the state is put together.
 struct Known<'a> {
@@ -35,6 +37,8 @@ struct Known<'a> {
     content: Content,
     tree: Option<Tree>,
     directory: String,
+    /// See `CheckoutDesired`.
+    kept: Option<String>,
     /// The host on which a stack needs its files.
     needed_on: Option<String>,
 }
@@ -117,6 +121,7 @@ pub fn assemble(
                 commit,
                 objects: source.git_dir()?.display().to_string(),
                 url: None,
+                kept: Some(kept_of(source, STATE_CHECKOUT)),
             })
         });
         let mut resource = stack.resource.clone();
@@ -208,7 +213,8 @@ fn know<'a>(
     });
     let directory =
         spec.checkout.as_ref().map_or(default_directory, |path| path.trim_end_matches('/').to_owned());
-    Known { described, content, tree, directory, needed_on: None }
+    let kept = spec.checkout.is_none().then(|| kept_of(source, &described.resource.id.name));
+    Known { described, content, tree, directory, kept, needed_on: None }
 }
 
 fn unknown_stack(stack: &Described<StackSpec>, why: String, problems: &mut Vec<Problem>) -> StackLoad {
@@ -274,7 +280,7 @@ fn desired_repository(
     endpoints: &BTreeMap<&str, &str>,
     problems: &mut Vec<Problem>,
 ) -> RepositoryDesired {
-    let Known { described, content, directory, needed_on, .. } = known;
+    let Known { described, content, directory, kept, needed_on, .. } = known;
     let mut resource = described.resource.clone();
     let spec = &resource.spec;
     if let Some(host) = &spec.host
@@ -292,10 +298,16 @@ fn desired_repository(
         commit: commit.clone(),
         objects: content.objects.display().to_string(),
         url: Some(spec.url.clone()),
+        kept,
     });
     let spec = serde_json::to_value(spec).expect("a spec is JSON");
     resource.digest = canonical_hash(&json!({ "spec": spec, "commit": content.commit.as_ref().ok() }));
     RepositoryDesired { resource, commit: content.commit, checkout }
+}
+
+/// Where files that others changed in our own checkout are kept.
+fn kept_of(source: &Source, checkout: &str) -> String {
+    source.settings().state_dir.join(KEPT).join(checkout).display().to_string()
 }
 
 fn check_claims(typed: &Typed, loads: &[StackLoad], problems: &mut Vec<Problem>) {

@@ -17,6 +17,14 @@ const SUSPEND_DAYS_MAX: i64 = 7;
 /// Checks what every kind accepts.
 pub fn check_common<S>(described: &Described<S>, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
     let common = &described.resource.common;
+    if common.suspend.as_ref().is_some_and(|suspend| suspend.until.is_none()) {
+        let end = (now + Duration::days(SUSPEND_DAYS_MAX)).format("%Y-%m-%dT%H:%M:%SZ");
+        let hint = format!(
+            "Add `until`, at most {SUSPEND_DAYS_MAX} days ahead, such as `until: {end}`: what is suspended is easily forgotten."
+        );
+        let message = "`spec.suspend` has no end";
+        problems.push(described.key("/spec/suspend").error("suspended-without-end", message).with_hint(hint));
+    }
     if let Some(until) = common.suspend.as_ref().and_then(|suspend| suspend.until)
         && until > now + Duration::days(SUSPEND_DAYS_MAX)
     {

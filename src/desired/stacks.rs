@@ -98,6 +98,7 @@ pub fn load_stack(
             redactor.suspect(value);
         }
     }
+    warn_of_readable_secrets(stack, &project, problems);
     let needs_checkout = mentions_checkout(&project.json, place.checkout);
     // Whatever digest rendering asks for is part of what the stack depends on.
     let digests = RefCell::new(BTreeMap::new());
@@ -216,6 +217,31 @@ fn mentions_checkout(model: &Value, checkout: &str) -> bool {
         files.into_iter().flatten().any(|(_, file)| inside(file.get("file")))
     });
     in_services || in_files
+}
+
+/// The engine shows a container's environment to all who may ask it; that is how environments work, and worth knowing.
+fn warn_of_readable_secrets(
+    stack: &Described<StackSpec>,
+    project: &ComposeProject,
+    problems: &mut Vec<Problem>,
+) {
+    let services = project.secret_environment.iter().filter(|(_, names)| !names.is_empty());
+    let named: Vec<String> = services
+        .map(|(service, names)| {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("{} of service `{service}`", names.join(", "))
+        })
+        .collect();
+    if named.is_empty() {
+        return;
+    }
+    let message = format!("whoever may use Docker on the host can read secrets: {}", named.join("; "));
+    problems.push(
+        stack
+            .key("/spec/variables")
+            .warning("readable-secrets", message)
+            .with_hint("Where the image takes a file (`…_FILE`), use `secrets` of the Compose file instead."),
+    );
 }
 
 fn digest(

@@ -104,8 +104,8 @@ pub enum Reason {
     NotSupported,
     /// A guard refused the plan.
     Refused,
-    /// It left the desired state, and what it made is still there.
-    NotWanted,
+    /// Its document is gone; what it made is kept or waits to be removed.
+    LeftDesiredState,
     /// Nothing is known yet.
     NotObservedYet,
 }

@@ -1,15 +1,16 @@
 //! The second half of a pass: execute, look again, keep what happened.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::prove::{Ran, prove};
+use super::prove::{Ran, prove, settle};
 use super::report::{PassReport, Prepared, blame};
 use super::{Context, PassError, look};
-use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute, recover};
+use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::model::problem::printable;
@@ -36,18 +37,18 @@ pub async fn carry_out(
     let span = pass_span(&correlation);
     let work = async {
         // What an earlier process was asked and never answered: told from what was just observed, not asked again.
-        for run in recover(store, &prepared.observed, Utc::now()).await?.runs {
-            tracing::warn!(run, "an earlier run was interrupted");
-        }
+        settle(context, store, desired, &prepared.observed).await?;
         let request = prepared.request.clone();
-        let kept = Kept { store, desired, correlation: &correlation, request: request.as_deref() };
+        let strayed = prepared.memory.strayed.clone();
+        let correlation = correlation.as_str();
+        let kept = Kept { store, desired, correlation, request: request.as_deref(), strayed: &strayed };
         if prepared.plan.steps.is_empty() {
             let mut report = PassReport::unchanged(prepared);
             kept.keep(&mut report).await?;
             return Ok(report);
         }
         let begun = Instant::now();
-        let outcome = run(context, store, desired, &prepared, &correlation, cancel).await?;
+        let outcome = run(context, store, desired, &prepared, correlation, cancel).await?;
         record_duration(Phase::Apply, begun.elapsed());
         let (observed, memory) = look(context, desired).await?;
         let Prepared { observed: before, plan, only, manual, fences, .. } = prepared;
@@ -86,6 +87,9 @@ async fn run(
     correlation: &str,
     cancel: &CancellationToken,
 ) -> Result<RunOutcome, PassError> {
+    let changed: BTreeSet<&ResourceId> = prepared.plan.steps.iter().map(|step| &step.resource).collect();
+    let mut reports = conditions(desired, &prepared.observed, &prepared.plan);
+    reports.retain(|report| changed.contains(&report.id));
     let apply = ApplyContext {
         store,
         clients: &context.clients,
@@ -98,6 +102,7 @@ async fn run(
         why: &why(&prepared.plan),
         seen: Some(&prepared.fences),
         patience: LOCK_PATIENCE,
+        reports: &reports,
         progress: &context.progress,
     };
     Ok(execute(&apply, &prepared.plan, cancel).await?)
@@ -109,6 +114,7 @@ struct Kept<'a> {
     desired: &'a DesiredState,
     correlation: &'a str,
     request: Option<&'a str>,
+    strayed: &'a BTreeSet<String>,
 }
 
 impl Kept<'_> {
@@ -129,6 +135,7 @@ impl Kept<'_> {
             evidence: report.evidence.as_deref(),
             correlation: self.correlation,
             request: self.request,
+            strayed: self.strayed,
         };
         let Saved { result, .. } = save(self.store, &pass, Utc::now()).await?;
         report.result = result;

@@ -30,7 +30,7 @@ pub struct Prepared {
     pub(super) manual: bool,
     /// The manual request that the pass answers, by token; kept with the resources.
     pub request: Option<String>,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 impl Prepared {

@@ -13,8 +13,9 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::migrations;
@@ -193,7 +194,7 @@ impl Store {
         self.pool.close().await;
     }
 
-    pub(super) async fn reading(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, StoreError> {
+    pub(super) async fn reading(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         self.read(self.pool.acquire().await)
     }
 
@@ -201,8 +202,10 @@ impl Store {
     /// SQLite's busy loop.
     pub(super) async fn writing(&self) -> Result<Writing, StoreError> {
         let turn = self.writer.clone().lock_owned().await;
-        let transaction = self.read(self.pool.begin_with(BEGIN_WRITING).await)?;
-        Ok(Writing { transaction, store: self.clone(), _turn: turn })
+        let connection = self.reading().await?;
+        let mut writing = Writing { connection, store: self.clone(), is_committed: false, _turn: turn };
+        self.read(sqlx::query(BEGIN_WRITING).execute(writing.connection()).await)?;
+        Ok(writing)
     }
 
     /// Gives a database answer this store's error.
@@ -247,21 +250,35 @@ impl Store {
 }
 
 /// A transaction that writes, and this process's turn to do so. Dropped without a commit, it did nothing.
+///
+/// Its connection is used again only after a commit: a full disk or a failing one makes SQLite roll back by itself,
+/// so that nobody could tell whether the next user would find a transaction in it. Closing settles that.
 pub struct Writing {
-    transaction: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
     pub(super) store: Store,
+    is_committed: bool,
     _turn: OwnedMutexGuard<()>,
 }
 
 impl Writing {
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.transaction
+        &mut self.connection
     }
 
     /// Makes everything in it durable, or says why nothing was kept.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        let Writing { transaction, store, _turn } = self;
-        store.read(transaction.commit().await)
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        store.read(sqlx::query("COMMIT").execute(self.connection()).await)?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
     }
 }
 

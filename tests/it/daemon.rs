@@ -1,5 +1,6 @@
 //! `serve` itself: the real program over real git repositories and a real Docker Engine.
 
+mod disk;
 mod engine;
 mod healing;
 mod sources;

@@ -4,6 +4,7 @@ mod cli;
 mod compose;
 mod daemon;
 mod desired;
+mod disk;
 mod effects;
 mod effects_tls;
 mod engine;

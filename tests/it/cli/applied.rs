@@ -298,7 +298,11 @@ fn an_apply_without_steps_is_kept_so_status_says_what_is_true_now() {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(status().contains("  False  "), "{}", status());
     let ran = lab.run(&["describe", &lab.resource()]);
-    assert!(ran.out.contains("NotWanted") && ran.out.contains("left the desired state"), "{}", ran.out);
+    assert!(
+        ran.out.contains("LeftDesiredState") && ran.out.contains("left the desired state"),
+        "{}",
+        ran.out
+    );
 }
 
 #[tokio::test]

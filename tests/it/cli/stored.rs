@@ -57,6 +57,7 @@ async fn fill(program: &Program) -> PathBuf {
         revision: &revision,
         plan_hash: "v1:bb",
         holder: "here/1",
+        reports: &[],
     };
     let run = store.begin_run(&run, now).await.unwrap();
     let end = RunEnd {
