@@ -12,7 +12,7 @@ use git2::{ObjectType, Oid, Repository};
 use crate::clients::secrets::StateFiles;
 use crate::model::document::FILE_BYTES_MAX;
 use crate::model::hash::sha256_hex;
-use crate::skills::stack::compose::FileRead;
+use crate::skills::stack::compose::{FileRead, Look, Refusal};
 
 /// Folders within folders.
 pub(super) const FOLDERS_DEPTH_MAX: usize = 32;
@@ -54,7 +54,7 @@ enum Resolved {
     File { path: String, size: u64, id: Option<Oid> },
     Folder { path: String },
     Missing,
-    Refused(String),
+    Refused(Refusal),
     Unknown(String),
 }
 
@@ -74,13 +74,14 @@ impl Tree {
     pub fn read(&self, path: &str) -> FileRead {
         match self.resolve(path) {
             Resolved::File { size, .. } if size > FILE_BYTES_MAX as u64 => {
-                FileRead::Refused(format!("has {size} bytes; at most {FILE_BYTES_MAX} are read"))
+                let why = format!("has {size} bytes; at most {FILE_BYTES_MAX} are read");
+                FileRead::Refused(Refusal::too_large(why))
             }
             Resolved::File { path, id, .. } => match self.bytes(&path, id) {
                 Ok(bytes) => FileRead::Bytes(bytes),
                 Err(why) => FileRead::Unknown(why),
             },
-            Resolved::Folder { .. } => FileRead::Refused("is a folder".to_owned()),
+            Resolved::Folder { .. } => FileRead::Refused(Refusal::not_a_file("is a folder")),
             Resolved::Missing => FileRead::Missing,
             Resolved::Refused(why) => FileRead::Refused(why),
             Resolved::Unknown(why) => FileRead::Unknown(why),
@@ -97,7 +98,18 @@ impl Tree {
                 Ok(Some(format!("sha256:{}", sha256_hex(&self.bytes(&path, id)?))))
             }
             Resolved::Folder { .. } | Resolved::Missing => Ok(None),
-            Resolved::Refused(why) | Resolved::Unknown(why) => Err(why),
+            Resolved::Refused(Refusal { why, .. }) | Resolved::Unknown(why) => Err(why),
+        }
+    }
+
+    /// What is at a path, links followed as far as they stay in the root.
+    pub fn look(&self, path: &str) -> Look {
+        match self.resolve(path) {
+            Resolved::File { .. } => Look::File,
+            Resolved::Folder { .. } => Look::Folder,
+            Resolved::Missing => Look::Missing,
+            Resolved::Refused(refusal) => Look::Refused(refusal),
+            Resolved::Unknown(_) => Look::Unknown,
         }
     }
 
@@ -153,7 +165,7 @@ impl Tree {
     /// Follows a path part by part, links included, without leaving the root.
     fn resolve(&self, path: &str) -> Resolved {
         if path.starts_with('/') || path.contains('\0') {
-            return Resolved::Refused("is not relative to the repository".to_owned());
+            return Resolved::Refused(Refusal::outside("is not relative to the repository"));
         }
         let mut pending: VecDeque<String> = path.split('/').map(str::to_owned).collect();
         let mut done: Vec<String> = Vec::new();
@@ -167,9 +179,14 @@ impl Tree {
                         last = Entry::Folder;
                         continue;
                     }
-                    None => return Resolved::Refused("leaves the repository".to_owned()),
+                    None if links > 0 => {
+                        return Resolved::Refused(Refusal::outside(
+                            "is a symbolic link out of the repository",
+                        ));
+                    }
+                    None => return Resolved::Refused(Refusal::outside("leaves the repository")),
                 },
-                ".git" => return Resolved::Refused("is git's own".to_owned()),
+                ".git" => return Resolved::Refused(Refusal::not_allowed("is git's own")),
                 _ => {}
             }
             if !matches!(last, Entry::Folder) {
@@ -184,10 +201,13 @@ impl Tree {
                 Entry::Link(target) => {
                     links += 1;
                     if links > LINKS_MAX {
-                        return Resolved::Refused(format!("is behind more than {LINKS_MAX} symbolic links"));
+                        let why = format!("is behind more than {LINKS_MAX} symbolic links");
+                        return Resolved::Refused(Refusal::not_a_file(why));
                     }
                     if target.starts_with('/') {
-                        return Resolved::Refused("is a symbolic link out of the repository".to_owned());
+                        return Resolved::Refused(Refusal::outside(
+                            "is a symbolic link out of the repository",
+                        ));
                     }
                     for part in target.split('/').rev() {
                         pending.push_front(part.to_owned());
@@ -196,8 +216,10 @@ impl Tree {
                     last = Entry::Folder;
                 }
                 Entry::Missing => return Resolved::Missing,
-                Entry::Submodule => return Resolved::Refused("lies in a submodule".to_owned()),
-                Entry::Other(what) => return Resolved::Refused(format!("is {what}")),
+                Entry::Submodule => return Resolved::Refused(Refusal::not_a_file("lies in a submodule")),
+                Entry::Other(what) => {
+                    return Resolved::Refused(Refusal::not_a_file(format!("is {what}")));
+                }
                 Entry::Folder | Entry::File { .. } => {}
             }
         }
@@ -292,7 +314,7 @@ impl StateFiles for Tree {
         match self.read(path) {
             FileRead::Bytes(bytes) => Ok(Some(bytes)),
             FileRead::Missing => Ok(None),
-            FileRead::Refused(why) | FileRead::Unknown(why) => Err(why),
+            FileRead::Refused(Refusal { why, .. }) | FileRead::Unknown(why) => Err(why),
         }
     }
 }
