@@ -30,9 +30,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
 /// Stands for a secret without a value, so that the files are checked all the same.
 const PLACEHOLDER: &str = "secret-without-a-value";
 
-/// Values in the Compose files of all stacks of a revision, a file counted for each stack that names it: a thousand
-/// ordinary stacks have 150,000.
-const COMPOSE_NODES_MAX: usize = 500_000;
+/// Values in the Compose files of all stacks of a revision, each file counted twice for each stack that names it, as
+/// it is read twice: a thousand ordinary stacks have 300,000.
+const COMPOSE_NODES_MAX: usize = 300_000;
 /// Bytes of text in them.
 const COMPOSE_BYTES_MAX: usize = 64 << 20;
 

@@ -26,6 +26,9 @@ const DIGEST_BYTES_MAX: u64 = 64 << 20;
 /// Entries of one folder of a working tree.
 pub(super) const ENTRIES_MAX: usize = 200_000;
 
+/// What is said of an entry whose name can't be written.
+const NAME_NOT_TEXT: &str = "a file whose name is not UTF-8";
+
 const MODE_LINK: i32 = 0o120000;
 const MODE_SUBMODULE: i32 = 0o160000;
 
@@ -264,6 +267,10 @@ impl Tree {
                 let tree = repository.find_tree(id).map_err(|err| err.message().to_owned())?;
                 for entry in tree.iter() {
                     let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+                    if std::str::from_utf8(entry.name_bytes()).is_err() {
+                        entries.push((name, Entry::Other(NAME_NOT_TEXT)));
+                        continue;
+                    }
                     // Only what will be read needs its size.
                     let found = match entry.kind() {
                         Some(ObjectType::Blob) if entry.filemode() != MODE_LINK && !is_document(&name) => {
@@ -279,8 +286,12 @@ impl Tree {
                 let folder = root.join(folder);
                 for entry in std::fs::read_dir(&folder).map_err(|err| err.to_string())? {
                     let entry = entry.map_err(|err| err.to_string())?;
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    entries.push((name, folder_entry(&entry.path())?));
+                    let name = entry.file_name();
+                    let found = match name.to_str() {
+                        Some(_) => folder_entry(&entry.path())?,
+                        None => Entry::Other(NAME_NOT_TEXT),
+                    };
+                    entries.push((name.to_string_lossy().into_owned(), found));
                     if entries.len() > ENTRIES_MAX {
                         return Err(format!("has more than {ENTRIES_MAX} entries"));
                     }

@@ -386,6 +386,10 @@ impl<'a> Builder<'a> {
                 ),
             }
         }
+        let inherited: HashSet<String> = merged.iter().flatten().map(|entry| entry.key.clone()).collect();
+        // As in Compose, `!reset` takes away what earlier files say, not what is merged in beside it.
+        let is_reset = |entry: &Entry| entry.value.tag.as_deref() == Some("reset");
+        own.retain(|entry| !(is_reset(entry) && inherited.contains(&entry.key)));
         let mut known: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
         for entry in merged.into_iter().flatten() {
             if known.insert(entry.key.clone()) {

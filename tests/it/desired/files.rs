@@ -135,3 +135,33 @@ async fn a_file_that_is_none_is_named_where_the_stack_names_it() {
     assert_eq!(rules(&loaded), ["nul-byte"]);
     assert_eq!(loaded.problems[0].location.as_ref().unwrap().to_string(), "nul.env:2:1");
 }
+
+#[tokio::test]
+async fn a_name_that_is_no_text_and_a_bare_repository_are_called_so() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let lab = Lab::with_repository();
+    lab.write("desired-state/a.yaml", &host("a"));
+    let name = std::ffi::OsStr::from_bytes(b"b\xff.yaml");
+    std::fs::write(lab.repo().join("desired-state").join(name), host("b")).unwrap();
+    lab.commit("names");
+    let source = lab.source();
+    for at in
+        [ipaictl::desired::At::WorkingTree, ipaictl::desired::At::Revision(source.resolve(None).unwrap())]
+    {
+        let loaded = super::load_at(&source, &at).await;
+        assert_eq!(rules(&loaded), ["not-a-file"]);
+        assert!(loaded.problems[0].message.contains("is not UTF-8"), "{}", loaded.problems[0]);
+    }
+    let bare = lab.folder.path().join("bare.git");
+    super::git(
+        lab.folder.path(),
+        &["clone", "--quiet", "--bare", lab.repo().to_str().unwrap(), bare.to_str().unwrap()],
+    );
+    let settings = ipaictl::desired::SourceSettings { repo: bare.display().to_string(), ..lab.settings() };
+    let source = ipaictl::desired::Source::open(&settings).unwrap();
+    let err = source.tree(&ipaictl::desired::At::WorkingTree).err().expect("there is none");
+    assert!(
+        err.to_string().contains("bare repository") || format!("{err:?}").contains("bare repository"),
+        "{err:?}"
+    );
+}
