@@ -6,6 +6,7 @@
 
 mod node;
 mod parse;
+mod merge_keys;
 mod scalar;
 
 pub use node::{Entry, Node, NodeValue, Place, ScalarKind, Size, SourceFile};

@@ -1,10 +1,11 @@
 //! Text → tree, with every bound that hostile input needs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
+use super::merge_keys;
 use super::scalar::{is_core_tag, tagged_kind};
 use super::{Entry, Node, NodeValue, Place, ScalarKind, Size, SourceFile};
 use crate::model::problem::{Location, Problem};
@@ -250,7 +251,7 @@ impl<'a> Builder<'a> {
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(frame) = stack.pop() else { return Ok(()) };
                 let mut node = frame.node;
-                self.apply_merge_keys(&mut node);
+                merge_keys::apply(&mut node, &mut self.problems);
                 self.attach(node, frame.anchor, stack, root)
             }
             Event::Alias(anchor) => {
@@ -354,49 +355,6 @@ impl<'a> Builder<'a> {
         }
         frame.node.value = value;
         Ok(())
-    }
-
-    /// Applies `<<`: keys written in the map itself win, then earlier merged maps.
-    fn apply_merge_keys(&mut self, node: &mut Node) {
-        let NodeValue::Mapping(entries) = &mut node.value else { return };
-        if !entries.iter().any(|entry| entry.key == "<<") {
-            return;
-        }
-        let mut own = Vec::with_capacity(entries.len());
-        let mut merged = Vec::new();
-        for entry in entries.drain(..) {
-            if entry.key != "<<" {
-                own.push(entry);
-                continue;
-            }
-            match entry.value.value {
-                NodeValue::Mapping(from) => merged.push(from),
-                NodeValue::Sequence(items) if items.iter().all(|item| item.entries().is_some()) => {
-                    merged.extend(items.into_iter().filter_map(|item| match item.value {
-                        NodeValue::Mapping(from) => Some(from),
-                        _ => None,
-                    }));
-                }
-                NodeValue::Scalar { kind: ScalarKind::Null, .. } => {}
-                _ => self.problems.push(
-                    entry
-                        .key_place
-                        .error("merge-key", "`<<` takes a map or a list of maps")
-                        .with_hint("Use an alias: `<<: *name`."),
-                ),
-            }
-        }
-        let inherited: HashSet<String> = merged.iter().flatten().map(|entry| entry.key.clone()).collect();
-        // As in Compose, `!reset` takes away what earlier files say, not what is merged in beside it.
-        let is_reset = |entry: &Entry| entry.value.tag.as_deref() == Some("reset");
-        own.retain(|entry| !(is_reset(entry) && inherited.contains(&entry.key)));
-        let mut known: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
-        for entry in merged.into_iter().flatten() {
-            if known.insert(entry.key.clone()) {
-                own.push(entry);
-            }
-        }
-        *entries = own;
     }
 
     fn scalar_kind(
