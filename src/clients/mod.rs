@@ -1,6 +1,7 @@
 //! One file per outside system, a concrete struct each. Errors are bounded and carry no secret.
 
 pub mod process;
+mod git_message;
 pub mod git_url;
 pub mod git_address;
 pub mod git;

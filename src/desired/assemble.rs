@@ -1,11 +1,12 @@
 //! Puts typed documents, the content of repositories and rendered stacks together to one desired state.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::claims::{self, Claimant};
+use super::claims::{self, ClaimPlaces, Claimant};
 use super::repositories::{Content, content};
 use super::source::{At, Source};
 use super::stacks::{StackLoad, StackPlace, load_stack};
@@ -15,6 +16,7 @@ use super::typed::{Described, Typed};
 use crate::clients::EngineKeys;
 use crate::clients::docker::EngineTls;
 use crate::clients::secrets::SecretResolver;
+use crate::model::document::Size;
 use crate::model::hash::canonical_hash;
 use crate::model::id::Revision;
 use crate::model::problem::Problem;
@@ -84,6 +86,7 @@ pub fn assemble(
         .collect();
     let engine_keys = engine_keys(&typed.hosts, state_tree, secrets, &mut redactor, problems);
     let mut loads = Vec::new();
+    let held = Cell::new(Size::default());
     for stack in &typed.stacks {
         let spec = &stack.resource.spec;
         let place = match spec.repository.as_deref().map(|name| repositories.get(name)) {
@@ -97,7 +100,8 @@ pub fn assemble(
         };
         let load = match place {
             Ok((tree, checkout)) => {
-                let place = StackPlace { tree, checkout, state: state_tree };
+                let state_dir = &source.settings().state_dir;
+                let place = StackPlace { tree, checkout, state: state_tree, state_dir, held: &held };
                 load_stack(stack, &place, secrets, &mut redactor, problems)
             }
             Err(why) => unknown_stack(stack, why, problems),
@@ -110,7 +114,7 @@ pub fn assemble(
         }
         loads.push(load);
     }
-    check_claims(&typed, &loads, problems);
+    check_claims(&typed, &loads, &endpoints, problems);
     let stacks = typed.stacks.iter().zip(loads).map(|(stack, load)| {
         let needs = load.needs_checkout && stack.resource.spec.repository.is_none();
         let commit = revision.commit.clone().filter(|_| needs && *at != At::WorkingTree);
@@ -228,6 +232,7 @@ fn unknown_stack(stack: &Described<StackSpec>, why: String, problems: &mut Vec<P
         project: Err(StackUnknown { secret_missing: false, why }),
         needs_checkout: false,
         digest: stack.resource.digest.clone(),
+        places: ClaimPlaces::default(),
     }
 }
 
@@ -310,7 +315,14 @@ fn kept_of(source: &Source, checkout: &str) -> String {
     source.settings().state_dir.join(KEPT).join(checkout).display().to_string()
 }
 
-fn check_claims(typed: &Typed, loads: &[StackLoad], problems: &mut Vec<Problem>) {
+fn check_claims(
+    typed: &Typed,
+    loads: &[StackLoad],
+    endpoints: &BTreeMap<&str, &str>,
+    problems: &mut Vec<Problem>,
+) {
+    // Two Hosts may be two names of one engine. One that isn't described is an engine of its own.
+    let engine_of = |host: &str| engine_name(endpoints.get(host).copied().unwrap_or(host));
     // Stacks that are described twice are an error already; claiming everything twice would hide it.
     let mut seen = BTreeSet::new();
     let claimants: Vec<Claimant> = typed
@@ -322,35 +334,44 @@ fn check_claims(typed: &Typed, loads: &[StackLoad], problems: &mut Vec<Problem>)
             Some(Claimant {
                 stack: &stack.resource.id.name,
                 host: &stack.resource.spec.host,
+                engine: engine_of(&stack.resource.spec.host),
                 run: stack.resource.spec.run,
-                location: stack.resource.place.location(),
+                place: &stack.resource.place,
                 project: load.project.as_ref().ok()?,
+                places: &load.places,
             })
         })
         .collect();
     claims::check(&claimants, problems);
-    check_checkouts(typed, problems);
+    claims::check_host_names(&typed.hosts, problems);
+    check_checkouts(typed, &engine_of, problems);
+}
+
+/// One spelling for the endpoints of one engine.
+fn engine_name(endpoint: &str) -> String {
+    endpoint.trim_end_matches('/').replacen("unix:///var/run/", "unix:///run/", 1)
 }
 
 /// Two repositories never share a directory of one host, nor lie one within the other.
-fn check_checkouts(typed: &Typed, problems: &mut Vec<Problem>) {
-    let mut placed: Vec<(&str, String, &Described<RepositorySpec>)> = typed
+fn check_checkouts(typed: &Typed, engine_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
+    let mut placed: Vec<(String, String, &Described<RepositorySpec>)> = typed
         .repositories
         .iter()
         .filter_map(|repository| {
             let spec = &repository.resource.spec;
             let path = format!("{}/", spec.checkout.as_ref()?.trim_end_matches('/'));
-            Some((spec.host.as_deref()?, path, repository))
+            Some((engine_of(spec.host.as_deref()?), path, repository))
         })
         .collect();
-    placed.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    placed.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     // Sorted, whatever lies within a directory follows it.
-    let mut outer: Option<&(&str, String, &Described<RepositorySpec>)> = None;
+    let mut outer: Option<&(String, String, &Described<RepositorySpec>)> = None;
     for place in &placed {
-        let (host, path, repository) = place;
-        let within =
-            outer.filter(|(other_host, other, _)| other_host == host && path.starts_with(other.as_str()));
+        let (engine, path, repository) = place;
+        let within = outer
+            .filter(|(other_engine, other, _)| other_engine == engine && path.starts_with(other.as_str()));
         if let Some((_, _, first)) = within {
+            let host = repository.resource.spec.host.as_deref().unwrap_or_default();
             let message = format!("the directory `{path}` of `{host}` is claimed twice");
             problems.push(
                 repository

@@ -152,6 +152,7 @@ fn desired(wishes: &[Wish], commit: char) -> DesiredState {
         variables: &BTreeMap::new(),
         secret_variables: &BTreeSet::new(),
         files: &OneFile(text.clone()),
+        place: &|_| None,
     });
     let project = loaded.project.unwrap_or_else(|| panic!("{:?}\n{text}", loaded.problems));
     let context =
