@@ -17,7 +17,7 @@ fn a_mounted_file_that_was_changed_by_hand_is_put_right_and_what_was_written_is_
     world.commit("feat: settings");
     world.apply();
     let file = world.state().join("checkouts/_state/app.conf");
-    let seen = || docker(&["exec", &world.container("app"), "cat", "/etc/app.conf"]);
+    let seen = || docker(&["exec", &world.container("app"), "cat", "/etc/app.conf"]).trim().to_owned();
     assert_eq!(seen(), "as committed");
 
     let (app, other) = (world.id("app"), world.id("other"));
