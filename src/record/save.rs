@@ -200,10 +200,12 @@ fn result_of(
     let holds = verification.is_some_and(Verification::holds);
     let touched: BTreeSet<&ResourceId> = outcome.steps.iter().map(|step| &step.resource).collect();
     let unhealthy = reports.iter().filter(|report| touched.contains(&report.id)).any(|report| {
-        report
-            .conditions
-            .iter()
-            .any(|condition| condition.kind == ConditionType::Healthy && condition.status == Status::False)
+        // What was held back or blocked was never made: that is said, but nothing that was done is ill for it.
+        report.conditions.iter().any(|condition| {
+            condition.kind == ConditionType::Healthy
+                && condition.status == Status::False
+                && condition.reason == Reason::Unhealthy
+        })
     });
     match () {
         () if failed => RunResult::Failed,

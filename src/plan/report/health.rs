@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::{ConditionReport, ContainerReport, LEFT, View, answer, message};
+use super::{ConditionReport, ContainerReport, LEFT, View, answer, message, obstacle};
 use crate::desired::state::DesiredState;
 use crate::engine::labels;
 use crate::engine::observe::{ContainerFacts, ContainerStatus, HealthStatus};
@@ -52,7 +52,8 @@ pub(super) fn healthy(
         return answer(kind, Status::False, Reason::Unhealthy, message(note));
     }
     if let Some(note) = view.resource.notes.iter().find(|note| is_held_back(note, containers)) {
-        return answer(kind, Status::False, Reason::Unhealthy, message(note));
+        // It is not ill: it was never made, and this is why.
+        return answer(kind, Status::False, obstacle(note).unwrap_or(Reason::Unhealthy), message(note));
     }
     let is_there = |note: &Note| {
         let name = note.subject.as_ref().filter(|subject| subject.kind == SubjectKind::Container);

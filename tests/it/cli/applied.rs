@@ -275,7 +275,8 @@ fn an_apply_without_steps_is_kept_so_status_says_what_is_true_now() {
     };
     assert_eq!(lab.apply().code, 0);
     assert!(status().contains("  True  "), "{}", status());
-    lab.stack("  suspend: {reason: we look at it}\n");
+    let until = (Utc::now() + chrono::TimeDelta::days(1)).format("%Y-%m-%dT%H:%M:%SZ");
+    lab.stack(&format!("  suspend: {{reason: we look at it, until: '{until}'}}\n"));
     lab.compose(&PAUSE.replace("one:", "one:\n    labels: {a: b}"));
     let ran = lab.apply();
     assert_eq!(ran.code, 1, "a difference is held: {}{}", ran.out, ran.err);
