@@ -53,7 +53,11 @@ pub(super) fn healthy(
     }
     if let Some(note) = view.resource.notes.iter().find(|note| is_held_back(note, containers)) {
         // It is not ill: it was never made, and this is why.
-        return answer(kind, Status::False, obstacle(note).unwrap_or(Reason::Unhealthy), message(note));
+        let reason = match view.pause() {
+            Some(_) => Reason::SuspendedBySpec,
+            None => obstacle(note).unwrap_or(Reason::Unhealthy),
+        };
+        return answer(kind, Status::False, reason, message(note));
     }
     let is_there = |note: &Note| {
         let name = note.subject.as_ref().filter(|subject| subject.kind == SubjectKind::Container);

@@ -115,7 +115,11 @@ fn dies(world: &World, point: u32) -> bool {
 async fn converges(world: &World, point: u32, expected: &[&str]) {
     let context = world.context().await;
     let report = apply(&context).await.unwrap();
-    assert!(report.converged(), "point {point}: {:#?}", report.after);
+    let errors = report
+        .outcome
+        .as_ref()
+        .map(|outcome| outcome.steps.iter().filter_map(|step| step.error.clone()).collect::<Vec<_>>());
+    assert!(report.converged(), "point {point}: {errors:?}: {:#?}", report.after);
     assert_eq!(world.containers(), expected, "point {point}");
     let again = apply(&context).await.unwrap();
     assert!(again.plan.steps.is_empty() && again.plan.complete, "point {point}: {:#?}", again.plan.steps);
