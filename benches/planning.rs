@@ -132,6 +132,7 @@ fn world(count: usize) -> (DesiredState, Observation) {
             "machine".to_owned(),
             resource(Kind::Host, "machine", HostSpec::default(), &place),
         )]),
+        engine_keys: BTreeMap::new(),
         repositories: BTreeMap::new(),
         stacks,
         warnings: Vec::new(),

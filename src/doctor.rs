@@ -10,11 +10,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::clients::docker::Docker;
+use crate::clients::Clients;
 use crate::clients::process::{self, Invocation};
 use crate::config::{Environment, Settings};
 use crate::desired::state::DesiredState;
 use crate::desired::{At, LoadOptions, Source, load};
+use crate::error::source_hint;
 use crate::model::problem::error_chain as chain;
 use crate::reconcile::{KEY_FILE, resolver, source_settings};
 use crate::record::facts::{Fact, HEARTBEAT, is_alive};
@@ -79,13 +80,16 @@ pub async fn examine(settings: &Settings, environment: &Environment, at: Option<
     let mut checks = vec![git().await];
     let (desired, mut found) = desired(settings, environment, at).await;
     checks.append(&mut found);
+    let clients = Clients::default();
     match &desired {
         Some(state) if !state.hosts.is_empty() => {
+            clients.use_keys(&state.engine_keys).await;
             for (name, host) in &state.hosts {
-                checks.push(engine(&format!("engine of Host/{name}"), &host.spec.engine.endpoint).await);
+                let endpoint = &host.spec.engine.endpoint;
+                checks.push(engine(&clients, &format!("engine of Host/{name}"), endpoint).await);
             }
         }
-        _ => checks.push(engine("engine of this machine", DEFAULT_ENDPOINT).await),
+        _ => checks.push(engine(&clients, "engine of this machine", DEFAULT_ENDPOINT).await),
     }
     checks.push(state_dir(&settings.state_dir));
     checks.push(key(&settings.state_dir.join(KEY_FILE)));
@@ -134,7 +138,7 @@ async fn desired(
     let source = match source_settings(settings, &secrets).map(|settings| Source::open(&settings)) {
         Ok(Ok(source)) => source,
         Ok(Err(err)) => {
-            let mend = err.hint().unwrap_or_else(|| "Name it with --repo.".to_owned());
+            let mend = source_hint(&err).unwrap_or_else(|| "Name it with --repo.".to_owned());
             return (None, vec![Check::fail(REPOSITORY, chain(&err), mend)]);
         }
         Err(err) => return (None, vec![Check::fail(REPOSITORY, chain(&err), "Check credentialFrom.")]),
@@ -146,7 +150,7 @@ async fn desired(
     let revision = match resolved {
         Ok(revision) => revision,
         Err(err) => {
-            let mend = err.hint().unwrap_or_else(|| "Check the address and the network.".to_owned());
+            let mend = source_hint(&err).unwrap_or_else(|| "Check the address and the network.".to_owned());
             return (None, vec![Check::fail(REPOSITORY, chain(&err), mend)]);
         }
     };
@@ -155,7 +159,7 @@ async fn desired(
     let loaded = match load(&source, &At::Revision(revision), &secrets, &options).await {
         Ok(loaded) => loaded,
         Err(err) => {
-            let mend = err.hint().unwrap_or_else(|| "Check the repository.".to_owned());
+            let mend = source_hint(&err).unwrap_or_else(|| "Check the repository.".to_owned());
             checks.push(Check::fail(DESIRED, chain(&err), mend));
             return (None, checks);
         }
@@ -163,14 +167,20 @@ async fn desired(
     let errors = loaded.problems.iter().filter(|problem| problem.is_error()).count();
     const MEND: &str = "See all of it with `ipaictl validate`.";
     checks.push(match (&loaded.state, loaded.problems.len()) {
-        (None, _) => Check::fail(DESIRED, format!("not valid: {errors} errors"), MEND),
-        (Some(state), 0) => Check::ok(DESIRED, format!("valid: {} resources", state.ids().len())),
-        (Some(_), warnings) => Check::warn(DESIRED, format!("valid, with {warnings} warnings"), MEND),
+        (None, _) => Check::fail(DESIRED, format!("not valid: {}", count(errors, "error")), MEND),
+        (Some(state), 0) => Check::ok(DESIRED, format!("valid: {}", count(state.ids().len(), "resource"))),
+        (Some(_), warnings) => {
+            Check::warn(DESIRED, format!("valid, with {}", count(warnings, "warning")), MEND)
+        }
     });
     if let Some(state) = &loaded.state {
         checks.push(secrets_check(state));
     }
     (loaded.state, checks)
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn secrets_check(state: &DesiredState) -> Check {
@@ -191,9 +201,9 @@ fn secrets_check(state: &DesiredState) -> Check {
     }
 }
 
-async fn engine(name: &str, endpoint: &str) -> Check {
-    match Docker::connect(endpoint).await {
-        Ok(docker) => match version(docker.version()) {
+async fn engine(clients: &Clients, name: &str, endpoint: &str) -> Check {
+    match clients.connect(endpoint).await {
+        Ok(docker) => match version(&docker.version()) {
             Some(found) if found >= ENGINE_VERSION_MIN => {
                 Check::ok(name, format!("Docker {} at {endpoint}", docker.version()))
             }

@@ -14,6 +14,7 @@ use crate::desired::source::SourceError;
 use crate::model::problem::{Problem, error_chain, printable};
 use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
+use crate::record::serving::ServingError;
 use crate::record::store::StoreError;
 use crate::skills::deps::observe::RootError;
 use crate::telemetry::TelemetryError;
@@ -60,13 +61,18 @@ impl Exit {
 /// The exit codes as `docs/cli.md` and the manual page show them.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "done; nothing differs"),
-    (1, "`diff`, `validate`: differences or problems found; other commands: failed"),
+    (
+        1,
+        "`diff`, `validate`: differences or problems found; `apply`: failed, or not everything is as wanted: something is \
+         held, blocked, only reported, or needs a decision; other commands: failed, such as a file or port that can't be used",
+    ),
     (
         2,
-        "usage; cannot tell (bad state, something unknown); `apply` without a terminal or `--yes`; an error of our own",
+        "usage, settings or a name that nobody knows; cannot tell (bad state, something unknown, no answer within \
+         `reconcile --timeout`); `apply` without a terminal or `--yes`; an error of our own",
     ),
     (3, "the saved plan is stale"),
-    (4, "the lock is held, and by whom"),
+    (4, "the lock is held, and by whom; `serve`: another controller serves the store"),
     (5, "refused by a policy, a window or a check"),
     (6, "applied, but not healthy"),
 ];
@@ -128,6 +134,9 @@ pub enum Error {
     /// The controller could not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// Another controller serves the store.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
     /// The starter repository can't be made.
     #[error(transparent)]
     Starter(#[from] crate::desired::starter::StarterError),
@@ -175,20 +184,30 @@ impl Error {
     /// How a command with this error ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Error::Usage { .. } | Error::Config(_) | Error::Invalid { .. } => Exit::Unclear,
-            Error::Catalogue { .. } | Error::Root(_) | Error::OdooModules(_) => Exit::Unclear,
-            Error::Source(_) | Error::Context(_) | Error::Store(_) | Error::SavedPlan(_) => Exit::Unclear,
-            Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Held(_)))) => Exit::Locked,
-            Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Moved(_)))) => Exit::Stale,
-            Error::Pass(_) => Exit::Unclear,
-            Error::Stale { .. } => Exit::Stale,
-            Error::Refused { .. } => Exit::Refused,
-            Error::Telemetry(_)
-            | Error::Web(_)
+            // Not done: something can't be written, bound or started.
+            Error::Context(ContextError::StateDir { .. })
+            | Error::SavedPlan(SavedPlanError::File { action: "write", .. })
+            | Error::Web(WebError::Bind { .. })
+            | Error::Serving(ServingError::File { .. })
+            | Error::Telemetry(TelemetryError::LoggingTwice(_) | TelemetryError::MetricsTwice(_))
             | Error::Serve(_)
             | Error::Starter(_)
             | Error::File { .. }
             | Error::Output(_) => Exit::Failed,
+            // A wrong use or setting, or it can't be told.
+            Error::Usage { .. }
+            | Error::Config(_)
+            | Error::Invalid { .. }
+            | Error::Web(WebError::NotLoopback(_))
+            | Error::Telemetry(TelemetryError::Filter { .. }) => Exit::Unclear,
+            Error::Catalogue { .. } | Error::Root(_) | Error::OdooModules(_) => Exit::Unclear,
+            Error::Source(_) | Error::Context(_) | Error::Store(_) | Error::SavedPlan(_) => Exit::Unclear,
+            Error::Serving(ServingError::Taken { .. })
+            | Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Held(_)))) => Exit::Locked,
+            Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Moved(_)))) => Exit::Stale,
+            Error::Pass(_) => Exit::Unclear,
+            Error::Stale { .. } => Exit::Stale,
+            Error::Refused { .. } => Exit::Refused,
         }
     }
 
@@ -196,7 +215,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Usage { hint, .. } | Error::Refused { hint, .. } => hint.as_str(),
-            Error::Source(error) | Error::Context(ContextError::Source(error)) => return error.hint(),
+            Error::Source(error) | Error::Context(ContextError::Source(error)) => return source_hint(error),
             Error::Context(ContextError::Key(KeyError::Open { path, .. })) => {
                 return Some(format!("Make it yours alone: chmod 600 {}", path.display()));
             }
@@ -227,6 +246,12 @@ impl Error {
             Error::Store(_) | Error::Context(ContextError::Store(_)) | Error::Pass(PassError::Store(_)) => {
                 "Look closer with `ipaictl doctor`."
             }
+            Error::Serving(ServingError::Taken { .. }) => {
+                "Stop it first, or give this one a store of its own with --store."
+            }
+            Error::SavedPlan(SavedPlanError::File { action: "write", .. })
+            | Error::File { action: "write" | "create", .. }
+            | Error::Serving(ServingError::File { .. }) => "Name a place that exists and that you may write.",
             Error::SavedPlan(_) => "Save one with `ipaictl plan --out FILE`.",
             Error::Stale { .. } | Error::Pass(PassError::Apply(ApplyError::Lock(LockError::Moved(_)))) => {
                 "Look again with `ipaictl diff`, or save a new plan with `ipaictl plan --out FILE`."
@@ -271,6 +296,29 @@ impl Error {
             let _ = write!(out, "\nHint: {}", printable(&hint));
         }
         out
+    }
+}
+
+/// What to do about a state repository that can't be used.
+pub fn source_hint(error: &SourceError) -> Option<String> {
+    match error {
+        SourceError::NotARepository { path } => {
+            let path = path.display();
+            Some(format!(
+                "Make one with `ipaictl init {path}` or `git init {path}`, or name another with `--repo`."
+            ))
+        }
+        SourceError::Folder { .. } => Some(
+            "Name a repository that exists with `--repo`, or make one with `ipaictl init DIR`.".to_owned(),
+        ),
+        SourceError::PathMissing { nearest: None, .. } => Some(
+            "Name the folder of resource documents with `--path`; `ipaictl init DIR` makes a starter."
+                .to_owned(),
+        ),
+        SourceError::Objects { repo, err, .. } if err.code() == git2::ErrorCode::Owner => Some(format!(
+            "It belongs to another user: run as that user, or `git config --global --add safe.directory {repo}`."
+        )),
+        other => other.hint(),
     }
 }
 

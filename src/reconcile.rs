@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::carry_out::carry_out;
 pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
+pub use self::prove::settle;
 pub use self::report::{PassReport, Prepared};
-use crate::apply::ApplyError;
+use crate::apply::{ApplyError, LockError};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::observed::collector::{collect, mark_stops};
@@ -71,6 +72,17 @@ pub enum PassError {
     Store(#[from] StoreError),
 }
 
+impl PassError {
+    /// What the store said, when it was the store that failed.
+    pub fn store(&self) -> Option<&StoreError> {
+        match self {
+            PassError::Store(err)
+            | PassError::Apply(ApplyError::Store(err) | ApplyError::Lock(LockError::Store(err))) => Some(err),
+            PassError::Apply(ApplyError::Lock(_)) | PassError::NoStore => None,
+        }
+    }
+}
+
 /// Observes and plans; changes nothing, takes no lock.
 pub async fn prepare(
     context: &Context,
@@ -93,12 +105,16 @@ pub async fn prepare(
 
 /// Reads the world, and what we remember of it.
 async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation, Memory), PassError> {
-    let memory = match &context.store {
-        Some(store) => store.memory(Utc::now()).await?,
-        None => Memory::default(),
-    };
     let begun = Instant::now();
-    let mut observed = collect(&context.clients, desired, &context.key).await;
+    let remembered = async {
+        match &context.store {
+            Some(store) => store.memory(Utc::now()).await,
+            None => Ok(Memory::default()),
+        }
+    };
+    let (memory, mut observed) = tokio::join!(remembered, collect(&context.clients, desired, &context.key));
+    let mut memory = memory?;
+    memory.strayed = strayed(context, desired, &memory);
     // After the world: what was stopped while it was read counts, and so does what may turn out to be a stop.
     let doubtful = context.endings.in_doubt(Instant::now());
     let mut stops = match &context.store {
@@ -112,6 +128,13 @@ async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation,
     mark_stops(&mut observed, &stops);
     record_duration(Phase::Observe, begun.elapsed());
     Ok((observed, memory))
+}
+
+/// The commits we remember that the desired revision does not descend from. What can't be told is taken for one.
+fn strayed(context: &Context, desired: &DesiredState, memory: &Memory) -> BTreeSet<String> {
+    let Some(commit) = &desired.revision.commit else { return BTreeSet::new() };
+    let follows = |old: &&str| context.source.is_descendant(old, commit).unwrap_or(false);
+    memory.commits().into_iter().filter(|old| !follows(old)).map(str::to_owned).collect()
 }
 
 /// Makes one pass over the scope: observe, plan, apply, observe and plan again, record.

@@ -1,6 +1,6 @@
 //! What others can watch: log lines on stderr, and the numbers in `metrics`.
 //!
-//! Every log line of a run carries the run's id (`run_span`), so one word finds all of it. Reads no environment variable
+//! Every log line of a run carries the run's id (`run_begins`), so one word finds all of it. Reads no environment variable
 //! (`config` does) and starts no listener (`web` does).
 
 mod metrics;
@@ -74,9 +74,15 @@ pub fn level(normal: &'static str, quiet: bool, verbose: u8) -> &'static str {
     LEVELS[(start + usize::from(verbose)).min(LEVELS.len() - 1)]
 }
 
-/// The span of one run; every line within it carries the id.
-pub fn run_span(run: &str) -> tracing::Span {
-    tracing::info_span!("run", run)
+/// The span of one pass. Every line within it carries its correlation, and the run's id from [`run_begins`] on.
+pub fn pass_span(correlation: &str) -> tracing::Span {
+    // At the level that every filter but `off` shows: a warning without its run would be worth little.
+    tracing::error_span!("pass", correlation, run = tracing::field::Empty)
+}
+
+/// Gives the lines of the current pass the run's id, the same as in history and evidence.
+pub fn run_begins(run: &str) {
+    tracing::Span::current().record("run", run);
 }
 
 #[cfg(test)]

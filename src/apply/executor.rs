@@ -22,10 +22,12 @@ use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::model::secret::Redactor;
 use crate::plan::plan::Plan;
+use crate::plan::report::ResourceReport;
 use crate::plan::step::{Step, StepId};
 use crate::record::locks::{Fences, LockRequest};
 use crate::record::runs::NewRun;
 use crate::record::store::{Store, StoreError};
+use crate::telemetry::run_begins;
 
 /// Operations that are under way at once; the engine is the limit before more help.
 const OPERATIONS_MAX: usize = 4;
@@ -54,6 +56,8 @@ pub struct ApplyContext<'a> {
     pub seen: Option<&'a Fences>,
     /// How long to wait for locks that others hold.
     pub patience: Duration,
+    /// What is true of the resources that change, kept as the run begins.
+    pub reports: &'a [ResourceReport],
     /// Hears what happens; must return at once.
     pub progress: &'a (dyn Fn(&Progress<'_>) + Send + Sync),
 }
@@ -108,8 +112,10 @@ pub async fn execute(
         revision: &plan.revision,
         plan_hash: &plan.hash,
         holder: context.holder,
+        reports: context.reports,
     };
     let run = context.store.begin_run(&new, Utc::now()).await?;
+    run_begins(&run.id);
     let started = Utc::now();
     let mut execution = Execution::new(context, plan, &lease, &run.id, cancel.child_token());
     execution.run(cancel).await;

@@ -10,6 +10,7 @@ pub mod executor;
 pub mod recover;
 
 pub use executor::{ApplyContext, ApplyError, Progress, endpoints, execute};
+pub use lock::LockError;
 pub use outcome::{RunOutcome, StepOutcome, StepStatus, Stopped};
-pub use recover::{Recovery, recover};
+pub use recover::Recovery;
 pub use verify::{Verification, verify};

@@ -90,7 +90,7 @@ pub enum StepStatus {
     Done,
     /// One of them failed.
     Failed,
-    /// Not begun, because a step that it needs did not succeed.
+    /// Not begun or not finished, because what it needs did not succeed.
     Skipped,
     /// Not begun or not finished, because the run was stopped.
     Cancelled,
@@ -111,11 +111,10 @@ impl RunOutcome {
         counts
     }
 
-    /// The first error, by the order of the plan; secrets masked.
+    /// The first error, by the order of the plan, or what was waited for in vain; secrets masked.
     pub fn first_error(&self) -> Option<&str> {
-        self.steps
-            .iter()
-            .find(|step| step.status == StepStatus::Failed)
-            .and_then(|step| step.error.as_deref())
+        let first = |status| self.steps.iter().find(|step| step.status == status);
+        let step = first(StepStatus::Failed).or_else(|| first(StepStatus::Skipped))?;
+        step.error.as_deref()
     }
 }

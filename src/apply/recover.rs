@@ -3,7 +3,7 @@
 //! Nothing is asked for again here. An operation that had happened needs nothing, one that had not is planned
 //! again if it is still wanted; both follow from the next plan. This only closes the books.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -23,8 +23,8 @@ use crate::record::store::{Store, StoreError};
 pub struct Recovery {
     /// Operations without an answer, with what observing says of them.
     pub operations: Vec<(JournalEntry, OperationResult)>,
-    /// Runs that ended with their process.
-    pub runs: Vec<String>,
+    /// Runs that ended with their process, not closed yet; their counts are what the journal knows.
+    pub runs: Vec<RunRecord>,
 }
 
 /// Lists operations that were asked for by processes that no longer hold their lock, oldest first.
@@ -36,9 +36,9 @@ pub async fn unanswered(store: &Store, now: DateTime<Utc>) -> Result<Vec<Journal
     Ok(open)
 }
 
-/// Closes the books of runs whose process died, by what is observed now.
+/// Settles the operations of runs whose process died, by what is observed now, and says which runs [`close`] is for.
 ///
-/// An operation whose host could not be read stays open, and so does its run's row for the next time.
+/// An operation whose host could not be read stays open for the next time.
 pub async fn recover(
     store: &Store,
     observation: &Observation,
@@ -60,19 +60,44 @@ pub async fn recover(
         recovery.operations.push((entry, result));
     }
     let live = store.live_locks(now).await?;
-    for run in store.unfinished_runs().await? {
+    for mut run in store.unfinished_runs().await? {
         let is_live = live.iter().any(|lock| lock.holder == run.holder && lock.plan_hash == run.plan_hash);
         if !is_live {
-            close(store, &run, now).await?;
-            recovery.runs.push(run.id);
+            run.counts = counts(&store.journal(&run.id).await?);
+            recovery.runs.push(run);
         }
     }
     Ok(recovery)
 }
 
-async fn close(store: &Store, run: &RunRecord, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// How many steps ended how, as far as the journal knows: a step that was never begun is not in it.
+pub fn counts(journal: &[JournalEntry]) -> Counts {
+    let mut steps: BTreeMap<u32, Vec<OperationResult>> = BTreeMap::new();
+    for entry in journal {
+        steps.entry(entry.key.step).or_default().push(entry.result);
+    }
+    let mut counts = Counts::default();
+    for results in steps.values() {
+        let is_done =
+            |result: &OperationResult| matches!(result, OperationResult::Done | OperationResult::FoundDone);
+        match () {
+            () if results.contains(&OperationResult::Failed) => counts.failed += 1,
+            () if results.iter().all(is_done) => counts.done += 1,
+            () => counts.cancelled += 1,
+        }
+    }
+    counts
+}
+
+/// Closes the books of a run whose process died.
+pub async fn close(
+    store: &Store,
+    run: &RunRecord,
+    evidence: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let message = "its process ended before the run did";
-    let end = RunEnd { outcome: RunResult::Interrupted, counts: Counts::default(), evidence: None, message };
+    let end = RunEnd { outcome: RunResult::Interrupted, counts: run.counts, evidence, message };
     store.finish_run(&run.id, &end, now).await?;
     let event = NewEvent {
         correlation: &run.correlation,
@@ -175,4 +200,37 @@ fn find<'a>(facts: &'a EngineFacts, target: &str) -> Option<&'a ContainerFacts> 
 
 fn started_after(found: &ContainerFacts, asked: DateTime<Utc>) -> bool {
     DateTime::parse_from_rfc3339(&found.state.started_at).is_ok_and(|started| started >= asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{Kind, ResourceId};
+    use crate::record::journal::OperationKey;
+
+    #[test]
+    fn a_step_is_done_when_all_that_the_journal_knows_of_it_is() {
+        let entry = |step, position, result| JournalEntry {
+            key: OperationKey { run: "r".into(), step, position },
+            resource: ResourceId::new(Kind::Stack, "web"),
+            host: "h".into(),
+            subject: "container web-1".into(),
+            operation: Value::Null,
+            fencing: 1,
+            started: Utc::now(),
+            ended: None,
+            result,
+            detail: String::new(),
+        };
+        let journal = [
+            entry(1, 0, OperationResult::Done),
+            entry(1, 1, OperationResult::FoundDone),
+            entry(2, 0, OperationResult::Done),
+            entry(2, 1, OperationResult::FoundNotDone),
+            entry(3, 0, OperationResult::Failed),
+            entry(4, 0, OperationResult::Unknown),
+        ];
+        let expected = Counts { done: 1, failed: 1, skipped: 0, cancelled: 2 };
+        assert_eq!(counts(&journal), expected);
+    }
 }

@@ -85,6 +85,11 @@ pub(super) async fn run_phase(run: StepRun<'_>, phase: Phase) -> Finished {
     for position in range {
         if let Err(broken) = run_one(&run, &mut journal, position, &mut finished).await {
             run.broken(broken, &mut finished);
+            // A wait before the step's own start is for another container: that one failed, not this step.
+            let waited = phase == Phase::Work && is_wait(&operations[position]);
+            if waited && finished.status == StepStatus::Failed && finished.stopped.is_none() {
+                finished.status = StepStatus::Skipped;
+            }
             break;
         }
     }

@@ -58,7 +58,7 @@ pub struct Global {
     /// Read what is not committed yet
     #[arg(long, global = true, help_heading = "Global options")]
     pub working_tree: bool,
-    /// Form of what goes to stdout
+    /// Form of what goes to stdout; markdown for diff, plan and status, pictures for deps only
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Text, help_heading = "Global options")]
     pub output: Output,
     /// Never use colors
@@ -67,7 +67,7 @@ pub struct Global {
     /// Say nothing but data and errors
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub quiet: bool,
-    /// Say more on stderr; twice for even more
+    /// Say on stderr what was read and how long it took; twice to log what the program does
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
     /// Configuration file, instead of the machine's and the user's

@@ -10,6 +10,7 @@ pub mod ui;
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Parser as _;
 
@@ -19,7 +20,8 @@ use crate::config::{Environment, LogFormat, Settings};
 use crate::desired::At;
 use crate::desired::state::DesiredState;
 use crate::error::{Error, Exit};
-use crate::reconcile::Context;
+use crate::model::known::Known;
+use crate::reconcile::{self, Context, Mode, Prepared, Scope};
 use crate::telemetry;
 
 /// What every verb gets: the global options, the environment, the terminal.
@@ -62,14 +64,50 @@ impl Session {
 
     /// Reads the desired state at a revision; warnings go to stderr.
     pub async fn load_at(&self, context: &Context, at: &At) -> Result<DesiredState, Error> {
+        let begun = Instant::now();
         let loaded = context.load_desired(at, true).await?;
+        let (repo, took) = (context.source.name(), begun.elapsed().as_millis());
+        self.ui.detail(&format!("Read {} of {repo} in {took} ms.", loaded.revision));
         let Some(state) = loaded.state else {
             return Err(Error::Invalid { at: loaded.revision.to_string(), problems: loaded.problems });
         };
         for problem in &loaded.problems {
             self.ui.progress_text(&problem.to_string());
         }
+        self.ui.detail(&format!(
+            "It declares {}, {}, {}.",
+            count(state.hosts.len(), "host", "hosts"),
+            count(state.repositories.len(), "repository", "repositories"),
+            count(state.stacks.len(), "stack", "stacks")
+        ));
         Ok(state)
+    }
+
+    /// Observes and plans.
+    pub async fn prepare(
+        &self,
+        context: &Context,
+        desired: &DesiredState,
+        scope: &Scope,
+        mode: Mode,
+    ) -> Result<Prepared, Error> {
+        let begun = Instant::now();
+        let prepared = reconcile::prepare(context, desired, scope, mode).await?;
+        for (host, facts) in &prepared.observed.hosts {
+            self.ui.detail(&match facts {
+                Known::Known(facts) => format!(
+                    "Host/{host}: {}, {}, {}, {}.",
+                    count(facts.containers.len(), "container", "containers"),
+                    count(facts.images.len(), "image", "images"),
+                    count(facts.networks.len(), "network", "networks"),
+                    count(facts.volumes.len(), "volume", "volumes")
+                ),
+                _ => format!("Host/{host}: not read."),
+            });
+        }
+        let steps = count(prepared.plan.steps.len(), "step", "steps");
+        self.ui.detail(&format!("Observed and planned {steps} in {} ms.", begun.elapsed().as_millis()));
+        Ok(prepared)
     }
 
     /// What the options ask to read. A repository elsewhere is asked for news first.
@@ -98,7 +136,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     // Acting does not depend on a reader; for all others a reader that left has seen enough.
     let acts = matches!(line.command, Command::Apply(_) | Command::Serve(_));
     if !matches!(line.command, Command::Serve(_)) {
-        let level = telemetry::level("warn", session.global.quiet, session.global.verbose);
+        // The first -v is for `Ui::detail`; the log begins with the second.
+        let verbose = session.global.verbose.saturating_sub(1);
+        let level = telemetry::level("warn", session.global.quiet, verbose);
         // Nobody logged before us in this process, and our own levels can be read.
         let _ = telemetry::start_logging(LogFormat::Text, level, false);
     }
@@ -176,6 +216,11 @@ fn block_on<T>(threads: usize, future: impl Future<Output = T>) -> T {
         builder.worker_threads(threads);
     }
     builder.enable_all().build().expect("the system gives a process its event loop").block_on(future)
+}
+
+/// A number and what it counts.
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Writes a file whole.

@@ -31,6 +31,9 @@ pub fn render() -> String {
     for option in program.get_arguments().filter(|arg| arg.is_global_set()) {
         page.push_str(&row(option));
     }
+    for option in program.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_long().is_some()) {
+        page.push_str(&row(option));
+    }
     for command in program.get_subcommands() {
         page.push_str(&section(command));
     }
@@ -82,6 +85,11 @@ fn row(arg: &Arg) -> String {
         .collect();
     if !choices.is_empty() {
         help.push_str(&format!(": {}", choices.join(", ")));
+    }
+    let defaults = arg.get_default_values().iter().filter(|_| arg.get_action().takes_values());
+    let defaults: Vec<String> = defaults.map(|value| format!("`{}`", value.to_string_lossy())).collect();
+    if !defaults.is_empty() {
+        help.push_str(&format!("; default: {}", defaults.join(", ")));
     }
     format!("| `{}` | {} |\n", name.replace('|', "\\|"), help.replace('|', "\\|"))
 }

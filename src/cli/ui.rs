@@ -167,7 +167,7 @@ pub fn markdown_table(header: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Foreign text that can't leave its cell, nor mention people or insert tags.
-fn markdown_text(text: &str) -> String {
+pub fn markdown_text(text: &str) -> String {
     let mut out = String::new();
     for c in printable(text).chars() {
         match c {

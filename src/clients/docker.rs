@@ -10,6 +10,8 @@ mod containers;
 mod context;
 mod resources;
 mod streams;
+mod tls;
+mod transport;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use build::BuildRequest;
 pub use streams::{ExecOutput, LogTail};
+pub use tls::EngineTls;
 
 /// How long a question may take. The engine answers in milliseconds; one that hangs must not hold a pass.
 pub const READ_DEADLINE: Duration = Duration::from_secs(20);
@@ -39,9 +42,9 @@ pub struct Docker {
 
 struct Shared {
     endpoint: String,
-    version: String,
-    api_version: (u32, u32),
+    seen: transport::Seen,
     tunnel: Option<connect::Tunnel>,
+    is_local: bool,
     /// Starts take turns: two at once can be given the same port of a range.
     starts: Mutex<()>,
 }
@@ -149,9 +152,9 @@ impl DockerError {
 }
 
 impl Docker {
-    /// Connects to `unix://<socket>` or `ssh://<user>@<machine>` and agrees on the API's version.
-    pub async fn connect(endpoint: &str) -> Result<Docker, DockerError> {
-        connect::connect(endpoint).await
+    /// Connects to `unix://<socket>`, `ssh://<user>@<machine>`, or, with certificates, `tcp://<machine>:<port>`.
+    pub async fn connect(endpoint: &str, tls: Option<&EngineTls>) -> Result<Docker, DockerError> {
+        connect::connect(endpoint, tls).await
     }
 
     /// The endpoint as it was written.
@@ -161,7 +164,7 @@ impl Docker {
 
     /// Whether the engine runs on this machine, so that its paths are ours.
     pub fn is_local(&self) -> bool {
-        self.shared.tunnel.is_none()
+        self.shared.is_local
     }
 
     /// Whether the way to the engine still stands; of a local engine it always does.
@@ -169,25 +172,19 @@ impl Docker {
         self.shared.tunnel.as_ref().is_none_or(connect::Tunnel::is_open)
     }
 
-    /// The engine's version at the time of connecting, such as `20.10.24`.
-    pub fn version(&self) -> &str {
-        &self.shared.version
+    /// The engine's version as its last answer said, such as `20.10.24`.
+    pub fn version(&self) -> String {
+        self.shared.seen.lock().expect("no holder of this lock panics").engine.clone()
     }
 
     /// The newest API version that the engine speaks, such as `(1, 41)`.
     pub fn api_version(&self) -> (u32, u32) {
-        self.shared.api_version
+        self.shared.seen.lock().expect("no holder of this lock panics").api
     }
 
     /// Waits for the turn to start a container; it ends when the guard is dropped.
     pub async fn start_turn(&self) -> MutexGuard<'_, ()> {
         self.shared.starts.lock().await
-    }
-
-    /// Asks the engine whether it is there, and for its version now.
-    pub async fn ping(&self) -> Result<String, DockerError> {
-        let version = self.call("tell its version", "", READ_DEADLINE, self.api.version()).await?;
-        Ok(version.version.unwrap_or_default())
     }
 
     /// Makes a call with a deadline, and says in an error what was asked.

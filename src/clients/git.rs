@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::git_message::{is_damage, message};
 use super::git_url::{RemoteUrl, show};
 use super::process::{Invocation, Output, ProcessError, run};
-use crate::model::problem::printable;
-use crate::model::secret::Redactor;
 
 /// A first fetch of a large repository over a slow line; odoo/odoo's branches take about 3 minutes.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(600);
@@ -23,8 +22,6 @@ const ASK_TIME_MAX: Duration = Duration::from_secs(30);
 const LOCAL_TIME_MAX: Duration = Duration::from_secs(300);
 /// How long one fetch waits for another one of the same repository.
 const LOCK_TIME_MAX: Duration = FETCH_TIME_MAX;
-/// The longest message of git's that an error repeats.
-const MESSAGE_CHARS_MAX: usize = 600;
 /// Variables of the controller's own environment that git needs to reach the network as its operator set it up.
 const PASSED_ON: &[&str] = &[
     "PATH",
@@ -121,6 +118,9 @@ pub enum GitError {
         url: String,
     },
 }
+
+/// How much is written to see whether a disk is full: one block, as git's smallest file takes.
+const PROBE_BYTES: usize = 4096;
 
 /// The `git` program with settings of ours.
 #[derive(Debug, Clone)]
@@ -288,7 +288,20 @@ impl Git {
         if output.status.success() {
             return Ok(output);
         }
-        Err(GitError::Failed { action: action.to_owned(), message: message(&output, credential) })
+        let mut message = message(&output, credential);
+        if self.is_full() {
+            message.push_str(&format!("; no space is left in `{}`", self.state_dir.display()));
+        }
+        Err(GitError::Failed { action: action.to_owned(), message })
+    }
+
+    /// Whether nothing can be written to our folder any more. git speaks of locks that it could not close instead.
+    fn is_full(&self) -> bool {
+        let probe = self.home().join(format!(".probe.{}", std::process::id()));
+        let written = std::fs::write(&probe, [0; PROBE_BYTES]);
+        // Only a probe: what is left of it is overwritten by the next.
+        let _ = std::fs::remove_file(&probe);
+        written.is_err_and(|err| err.kind() == std::io::ErrorKind::StorageFull)
     }
 
     fn home(&self) -> PathBuf {
@@ -319,61 +332,11 @@ impl Git {
 }
 
 /// A token or `user:password` as HTTP's basic authentication wants it.
-fn basic(credential: &str) -> String {
+pub(super) fn basic(credential: &str) -> String {
     let pair = match credential.contains(':') {
         true => credential.to_owned(),
         // What GitHub and GitLab take as the user name of a token.
         false => format!("x-access-token:{credential}"),
     };
     base64::engine::general_purpose::STANDARD.encode(pair)
-}
-
-/// git's reason in one line: the lines that begin with `fatal:` or `error:`, else the last ones.
-fn message(output: &Output, credential: Option<&SecretString>) -> String {
-    let said = output.stderr.trim();
-    let reasons: Vec<&str> = said
-        .lines()
-        .filter_map(|line| {
-            let line = line.trim_start_matches("remote: ");
-            line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: "))
-        })
-        .collect();
-    let text = match reasons.is_empty() {
-        true => {
-            said.lines().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ")
-        }
-        false => reasons.join("; "),
-    };
-    let mut redactor = Redactor::default();
-    if let Some(credential) = credential {
-        redactor.learn(credential.expose_secret());
-        redactor.learn(&basic(credential.expose_secret()));
-    }
-    let text = redactor.redact(&text);
-    let text = match text.is_empty() {
-        true => format!("git ended with {}", output.status),
-        false => text,
-    };
-    printable(&text).chars().take(MESSAGE_CHARS_MAX).collect()
-}
-
-/// Whether git's words mean that our copy, not the remote, is broken.
-fn is_damage(message: &str) -> bool {
-    const SIGNS: &[&str] = &[
-        "not a git repository",
-        "corrupt",
-        "bad object",
-        "unable to read",
-        "unable to parse",
-        "is empty",
-        "did not match pack",
-        "bad signature",
-        "unable to resolve reference",
-        "cannot lock ref",
-        "missing blob",
-        "missing tree",
-        "missing commit",
-    ];
-    let message = message.to_ascii_lowercase();
-    !message.contains("could not read from remote") && SIGNS.iter().any(|sign| message.contains(sign))
 }

@@ -1,6 +1,7 @@
 //! One file per outside system, a concrete struct each. Errors are bounded and carry no secret.
 
 pub mod process;
+mod git_message;
 pub mod git_url;
 pub mod git_address;
 pub mod git;
@@ -10,4 +11,4 @@ pub mod docker;
 pub mod odoo_modules;
 mod connections;
 
-pub use connections::Clients;
+pub use connections::{Clients, EngineKeys};

@@ -12,7 +12,7 @@ mod wakes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -36,8 +36,13 @@ use crate::config::Settings;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
 use crate::reconcile::Context;
+use crate::record::process::ProcessId;
+use crate::record::requests::Request;
 use crate::record::store::{Store, StoreError};
 use crate::telemetry::{self, Trigger};
+
+/// How often a store that could not be written is tried: a disk is cleaned by hand, and one small write is cheap.
+const STORE_PROBE: Duration = Duration::from_secs(5);
 
 /// Reads the settings again, for SIGHUP.
 pub type Reload = Box<dyn Fn() -> Result<Settings, String> + Send>;
@@ -80,6 +85,13 @@ pub async fn serve(
     Ok(stopped)
 }
 
+/// What waits for a look at the source, so that it acts on what is wanted now and not on what was read some time ago.
+#[derive(Default)]
+struct AfterLook {
+    resources: BTreeSet<ResourceId>,
+    requests: Vec<Request>,
+}
+
 struct Driver {
     context: Arc<Context>,
     store: Store,
@@ -107,6 +119,11 @@ struct Driver {
     blocked: BTreeSet<ResourceId>,
     /// Resources that are no longer wanted, and have something left.
     leftovers: BTreeSet<ResourceId>,
+    /// When the store is tried again; `None` while it works.
+    store_probe: Option<Instant>,
+    /// What waits for a look that has not begun, and for the one under way.
+    after_next_look: AfterLook,
+    after_this_look: AfterLook,
     shutdown: Shutdown,
 }
 
@@ -138,6 +155,9 @@ impl Driver {
             asked: BTreeMap::new(),
             blocked: BTreeSet::new(),
             leftovers: BTreeSet::new(),
+            store_probe: None,
+            after_next_look: AfterLook::default(),
+            after_this_look: AfterLook::default(),
             shutdown: Shutdown::default(),
             context,
             store,
@@ -154,6 +174,7 @@ impl Driver {
             if let Some(stopped) = self.shutdown.is_over(self.works.len(), now) {
                 return stopped;
             }
+            self.mind_the_store(now).await;
             self.timers(now);
             self.start_due(now);
             self.vitals.set_queue_depth(self.queue.depth());
@@ -185,18 +206,13 @@ impl Driver {
         for host in due {
             self.scans.insert(host.clone(), self.modes.next_scan(now, rand::random()));
             telemetry::count_wake(Trigger::Timer);
-            // Secrets and env files move without a commit, too.
-            self.again = true;
-            self.queue.wake(Key::Source, When::Now, now);
-            for id in self.on_host(&host) {
-                self.queue.wake(Key::Resource(id), When::Now, now);
-            }
+            self.wake_after_look(self.on_host(&host), now);
         }
     }
 
     /// The next moment at which something is due by itself.
     fn next(&self, now: Instant) -> Instant {
-        let times = [self.queue.next(now), self.shutdown.limit()];
+        let times = [self.queue.next(now), self.shutdown.limit(), self.store_probe];
         times.into_iter().flatten().chain(self.scans.values().copied()).fold(self.poll, Instant::min)
     }
 
@@ -240,11 +256,14 @@ impl Driver {
     }
 
     fn wake_all(&mut self, now: Instant) {
+        self.wake_after_look(self.all(), now);
+    }
+
+    /// Wakes resources as soon as the source was read again: secrets and env files move without a commit.
+    fn wake_after_look(&mut self, ids: Vec<ResourceId>, now: Instant) {
+        self.after_next_look.resources.extend(ids);
         self.again = true;
         self.queue.wake(Key::Source, When::Now, now);
-        for id in self.all() {
-            self.queue.wake(Key::Resource(id), When::Now, now);
-        }
     }
 
     /// All resources that are wanted, and those that are not any more.
@@ -277,8 +296,37 @@ impl Driver {
                     return;
                 }
                 tracing::error!(key = key.as_ref().map(ToString::to_string), "a pass ended by a bug: {err}");
-                self.crashed(key, now);
+                self.crashed(key, now).await;
             }
+        }
+    }
+
+    /// Reads something from the store. That it can be read does not show that it can be written.
+    async fn ask<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        asked.await.inspect_err(|err| self.store_failed(err)).ok()
+    }
+
+    fn store_failed(&self, err: &StoreError) {
+        let err = error_chain(err);
+        tracing::error!("the store could not be used: {err}");
+        self.vitals.set_store(Some(err));
+    }
+
+    /// While the store can't be written: tries again. Once it can: looks at all that was missed.
+    async fn mind_the_store(&mut self, now: Instant) {
+        let was_bad = self.store_probe.is_some();
+        if self.store_probe.is_some_and(|at| now >= at) {
+            self.keep(self.store.note_fact(crate::record::facts::HEARTBEAT, "", Utc::now())).await;
+            self.store_probe = Some(now + STORE_PROBE);
+        }
+        match (was_bad, self.vitals.unhealthy().is_some()) {
+            (false, true) => self.store_probe = Some(now + STORE_PROBE),
+            (true, false) => {
+                tracing::info!("the store can be written again");
+                self.store_probe = None;
+                self.wake_all(now);
+            }
+            (true, true) | (false, false) => {}
         }
     }
 
@@ -290,9 +338,7 @@ impl Driver {
                 Some(value)
             }
             Err(err) => {
-                let err = error_chain(&err);
-                tracing::error!("the store could not be used: {err}");
-                self.vitals.set_store(Some(err));
+                self.store_failed(&err);
                 None
             }
         }
@@ -300,7 +346,7 @@ impl Driver {
 
     async fn beat(&mut self, now: Instant) {
         let wall = Utc::now();
-        self.keep(self.store.note_fact(crate::record::facts::HEARTBEAT, "", wall)).await;
+        self.keep(self.store.beat(&ProcessId::current().text(), wall)).await;
         self.run_schedule(wall, now).await;
     }
 }

@@ -107,7 +107,9 @@ fn errors<'a>(report: &'a PassReport, id: &'a ResourceId) -> impl Iterator<Item 
     let steps =
         report.outcome.iter().flat_map(|run| run.steps.iter()).filter(move |step| step.resource == *id);
     steps.filter_map(|step| {
-        let error = step.error.as_ref().filter(|_| step.status == StepStatus::Failed)?;
+        // A step that waited in vain knows why; one that never began only knows after whom.
+        let waited = step.status == StepStatus::Skipped && step.started.is_some();
+        let error = step.error.as_ref().filter(|_| waited || step.status == StepStatus::Failed)?;
         Some(format!("{}: {error}", step.subject))
     })
 }

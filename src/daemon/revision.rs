@@ -1,6 +1,7 @@
 //! The revision in use, and what came of looking for a newer one.
 //!
 //! 1. A revision with an error, or a source that can't be read, never replaces the one in use; each look says so again.
+//!    Read again it is all the same, for what it refers to: secrets, env files.
 //! 2. A failed revision is not tried again by itself: each look takes the newest.
 //! 3. A rewritten history is followed, and said. What it removes is subject to the same guards as any removal.
 
@@ -8,36 +9,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::desired::source::SourceError;
 use crate::desired::state::DesiredState;
 use crate::desired::{At, Loaded};
-use crate::model::condition::{Reason, Status};
+use crate::model::condition::{Reason, SourceCondition, Status};
 use crate::model::id::{ResourceId, Revision};
 use crate::model::problem::{Problem, error_chain};
 use crate::reconcile::Context;
 
 /// How many problems of an invalid revision a log line or condition quotes; `ipaictl validate` shows all.
 const PROBLEMS_QUOTED_MAX: usize = 3;
-
-/// Whether the newest revision is the one in use, as the store keeps it for `status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceCondition {
-    /// Whether it is.
-    pub status: Status,
-    /// Why not.
-    pub reason: Reason,
-    /// For people.
-    pub message: String,
-    /// The revision in use.
-    pub in_use: Option<Revision>,
-    /// The newest revision, when it was found.
-    pub newest: Option<Revision>,
-    /// When the answer last changed.
-    pub last_transition_time: DateTime<Utc>,
-}
 
 /// What a look at the source brought.
 #[derive(Debug)]
@@ -50,6 +32,8 @@ pub enum Looked {
         loaded: Box<Loaded>,
         /// Whether the revision in use is none of its ancestors.
         rewritten: bool,
+        /// The revision in use read again, when this one is not valid: its secrets may have moved.
+        in_use: Option<Box<Loaded>>,
     },
 }
 
@@ -113,13 +97,16 @@ impl Revisions {
                 self.say(Status::False, Reason::SourceUnavailable, error_chain(&err), None, now);
                 None
             }
-            Ok(Looked::Read { loaded, rewritten }) => {
+            Ok(Looked::Read { loaded, rewritten, in_use }) => {
                 let Loaded { state, problems, revision } = *loaded;
                 self.known.read = revision.commit.clone();
                 let Some(state) = state else {
                     let message = quote(&revision, &problems);
                     self.say(Status::False, Reason::InvalidRevision, message, Some(revision), now);
-                    return None;
+                    let state = in_use.and_then(|loaded| loaded.state)?;
+                    let change = compare(self.in_use.as_deref(), &state);
+                    self.in_use = Some(Arc::new(state));
+                    return Some(change);
                 };
                 let change = compare(self.in_use.as_deref(), &state);
                 let message = match rewritten {
@@ -180,8 +167,17 @@ pub async fn look(context: &Context, known: Known, again: bool) -> Result<Looked
         (Some(old), Some(new)) => !context.source.is_descendant(old, new)?,
         _ => false,
     };
+    let reference = revision.reference.clone();
     let loaded = context.load_desired(&At::Revision(revision), true).await?;
-    Ok(Looked::Read { loaded: Box::new(loaded), rewritten })
+    let in_use = match known.in_use.filter(|_| again && loaded.state.is_none()) {
+        Some(commit) => {
+            let at = At::Revision(Revision { reference, commit: Some(commit) });
+            // Failing that, what was read of it before stays in use.
+            context.load_desired(&at, true).await.ok().map(Box::new)
+        }
+        None => None,
+    };
+    Ok(Looked::Read { loaded: Box::new(loaded), rewritten, in_use })
 }
 
 /// What a new state changes.

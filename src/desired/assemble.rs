@@ -1,21 +1,27 @@
 //! Puts typed documents, the content of repositories and rendered stacks together to one desired state.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::claims::{self, Claimant};
+use super::claims::{self, ClaimPlaces, Claimant};
 use super::repositories::{Content, content};
-use super::source::{At, Source, SourceError};
+use super::source::{At, Source};
 use super::stacks::{StackLoad, StackPlace, load_stack};
 use super::state::{DesiredState, RepositoryDesired, StackDesired, StackUnknown};
 use super::tree::Tree;
 use super::typed::{Described, Typed};
+use crate::clients::EngineKeys;
+use crate::clients::docker::EngineTls;
 use crate::clients::secrets::SecretResolver;
+use crate::model::document::Size;
 use crate::model::hash::canonical_hash;
 use crate::model::id::Revision;
 use crate::model::problem::Problem;
-use crate::model::secret::Redactor;
+use crate::model::secret::{Redactor, SecretRef};
+use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::checkout::CheckoutDesired;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
@@ -24,6 +30,8 @@ use crate::skills::stack::spec::StackSpec;
 const CHECKOUTS: &str = "checkouts";
 /// The name of the state repository's own checkout there; no Repository can have it, as names begin with a letter or digit.
 const STATE_CHECKOUT: &str = "_state";
+/// The folder of files that others changed in those checkouts.
+const KEPT: &str = "kept";
 
 /// A repository with its content, while the state is put together.
 struct Known<'a> {
@@ -31,22 +39,35 @@ struct Known<'a> {
     content: Content,
     tree: Option<Tree>,
     directory: String,
+    /// See `CheckoutDesired`.
+    kept: Option<String>,
     /// The host on which a stack needs its files.
     needed_on: Option<String>,
 }
 
+/// What is read: the state repository at one revision.
+#[derive(Clone, Copy)]
+pub struct StatePlace<'a> {
+    /// The repository.
+    pub source: &'a Source,
+    /// What was asked for.
+    pub at: &'a At,
+    /// Its files.
+    pub tree: &'a Tree,
+    /// What it is called.
+    pub revision: &'a Revision,
+}
+
 /// Puts the desired state together. What is found on the way is added to the problems; the state counts only without errors.
 pub fn assemble(
-    source: &Source,
-    at: &At,
+    place: StatePlace<'_>,
     typed: Typed,
     failed: &BTreeMap<String, String>,
     secrets: &SecretResolver,
-    revision: Revision,
     problems: &mut Vec<Problem>,
-) -> Result<DesiredState, SourceError> {
+) -> DesiredState {
+    let StatePlace { source, at, tree: state_tree, revision } = place;
     let mut redactor = Redactor::default();
-    let state_tree = source.tree(at)?;
     let checkouts = source.settings().state_dir.join(CHECKOUTS);
     let state_directory = match (at, source.working_tree()) {
         (At::WorkingTree, Some(root)) => root.display().to_string(),
@@ -63,11 +84,13 @@ pub fn assemble(
         .iter()
         .map(|host| (host.resource.id.name.as_str(), host.resource.spec.engine.endpoint.as_str()))
         .collect();
+    let engine_keys = engine_keys(&typed.hosts, state_tree, secrets, &mut redactor, problems);
     let mut loads = Vec::new();
+    let held = Cell::new(Size::default());
     for stack in &typed.stacks {
         let spec = &stack.resource.spec;
         let place = match spec.repository.as_deref().map(|name| repositories.get(name)) {
-            None => Ok((&state_tree, state_directory.as_str())),
+            None => Ok((state_tree, state_directory.as_str())),
             Some(Some(known)) => match (&known.tree, &known.content.commit) {
                 (Some(tree), _) => Ok((tree, known.directory.as_str())),
                 (None, Err(why)) => Err(why.clone()),
@@ -77,7 +100,8 @@ pub fn assemble(
         };
         let load = match place {
             Ok((tree, checkout)) => {
-                let place = StackPlace { tree, checkout, state: &state_tree };
+                let state_dir = &source.settings().state_dir;
+                let place = StackPlace { tree, checkout, state: state_tree, state_dir, held: &held };
                 load_stack(stack, &place, secrets, &mut redactor, problems)
             }
             Err(why) => unknown_stack(stack, why, problems),
@@ -90,7 +114,7 @@ pub fn assemble(
         }
         loads.push(load);
     }
-    check_claims(&typed, &loads, problems);
+    check_claims(&typed, &loads, &endpoints, problems);
     let stacks = typed.stacks.iter().zip(loads).map(|(stack, load)| {
         let needs = load.needs_checkout && stack.resource.spec.repository.is_none();
         let commit = revision.commit.clone().filter(|_| needs && *at != At::WorkingTree);
@@ -101,6 +125,7 @@ pub fn assemble(
                 commit,
                 objects: source.git_dir()?.display().to_string(),
                 url: None,
+                kept: Some(kept_of(source, STATE_CHECKOUT)),
             })
         });
         let mut resource = stack.resource.clone();
@@ -109,12 +134,13 @@ pub fn assemble(
     });
     let stacks = stacks.collect();
     let mut state = DesiredState {
-        revision,
+        revision: revision.clone(),
         hosts: typed
             .hosts
             .iter()
             .map(|host| (host.resource.id.name.clone(), host.resource.clone()))
             .collect(),
+        engine_keys,
         stacks,
         repositories: BTreeMap::new(),
         warnings: Vec::new(),
@@ -128,7 +154,38 @@ pub fn assemble(
     let digests: BTreeMap<String, Option<&str>> =
         state.ids().iter().map(|id| (id.to_string(), state.digest_of(id))).collect();
     state.digest = canonical_hash(&json!(digests));
-    Ok(state)
+    state
+}
+
+/// What opens the engines that are reached by `tcp://`. Without a value of one secret, that engine is not opened.
+fn engine_keys(
+    hosts: &[Described<HostSpec>],
+    state: &Tree,
+    secrets: &SecretResolver,
+    redactor: &mut Redactor,
+    problems: &mut Vec<Problem>,
+) -> EngineKeys {
+    let mut keys = EngineKeys::new();
+    for host in hosts {
+        let engine = &host.resource.spec.engine;
+        let Some(tls) = &engine.tls else { continue };
+        let mut value = |field: &str, reference: &SecretRef| {
+            secrets.resolve(reference, state).map_err(|err| {
+                let why = format!("is not opened: `tls.{field}` has no value: {err}");
+                let pointer = format!("/spec/engine/tls/{field}");
+                problems.push(host.key(&pointer).warning("secret-without-value", why.clone()));
+                why
+            })
+        };
+        let (ca, certificate) = (value("caFrom", &tls.ca_from), value("certFrom", &tls.cert_from));
+        let key = value("keyFrom", &tls.key_from);
+        if let Ok(key) = &key {
+            redactor.learn(key.expose_secret());
+        }
+        let found = ca.and_then(|ca| Ok(EngineTls { ca, certificate: certificate?, key: key? }));
+        keys.insert(engine.endpoint.clone(), found);
+    }
+    keys
 }
 
 /// What is known of a repository; a reference that it doesn't have is an error of the document.
@@ -160,7 +217,8 @@ fn know<'a>(
     });
     let directory =
         spec.checkout.as_ref().map_or(default_directory, |path| path.trim_end_matches('/').to_owned());
-    Known { described, content, tree, directory, needed_on: None }
+    let kept = spec.checkout.is_none().then(|| kept_of(source, &described.resource.id.name));
+    Known { described, content, tree, directory, kept, needed_on: None }
 }
 
 fn unknown_stack(stack: &Described<StackSpec>, why: String, problems: &mut Vec<Problem>) -> StackLoad {
@@ -174,6 +232,7 @@ fn unknown_stack(stack: &Described<StackSpec>, why: String, problems: &mut Vec<P
         project: Err(StackUnknown { secret_missing: false, why }),
         needs_checkout: false,
         digest: stack.resource.digest.clone(),
+        places: ClaimPlaces::default(),
     }
 }
 
@@ -226,7 +285,7 @@ fn desired_repository(
     endpoints: &BTreeMap<&str, &str>,
     problems: &mut Vec<Problem>,
 ) -> RepositoryDesired {
-    let Known { described, content, directory, needed_on, .. } = known;
+    let Known { described, content, directory, kept, needed_on, .. } = known;
     let mut resource = described.resource.clone();
     let spec = &resource.spec;
     if let Some(host) = &spec.host
@@ -244,13 +303,26 @@ fn desired_repository(
         commit: commit.clone(),
         objects: content.objects.display().to_string(),
         url: Some(spec.url.clone()),
+        kept,
     });
     let spec = serde_json::to_value(spec).expect("a spec is JSON");
     resource.digest = canonical_hash(&json!({ "spec": spec, "commit": content.commit.as_ref().ok() }));
     RepositoryDesired { resource, commit: content.commit, checkout }
 }
 
-fn check_claims(typed: &Typed, loads: &[StackLoad], problems: &mut Vec<Problem>) {
+/// Where files that others changed in our own checkout are kept.
+fn kept_of(source: &Source, checkout: &str) -> String {
+    source.settings().state_dir.join(KEPT).join(checkout).display().to_string()
+}
+
+fn check_claims(
+    typed: &Typed,
+    loads: &[StackLoad],
+    endpoints: &BTreeMap<&str, &str>,
+    problems: &mut Vec<Problem>,
+) {
+    // Two Hosts may be two names of one engine. One that isn't described is an engine of its own.
+    let engine_of = |host: &str| engine_name(endpoints.get(host).copied().unwrap_or(host));
     // Stacks that are described twice are an error already; claiming everything twice would hide it.
     let mut seen = BTreeSet::new();
     let claimants: Vec<Claimant> = typed
@@ -262,35 +334,44 @@ fn check_claims(typed: &Typed, loads: &[StackLoad], problems: &mut Vec<Problem>)
             Some(Claimant {
                 stack: &stack.resource.id.name,
                 host: &stack.resource.spec.host,
+                engine: engine_of(&stack.resource.spec.host),
                 run: stack.resource.spec.run,
-                location: stack.resource.place.location(),
+                place: &stack.resource.place,
                 project: load.project.as_ref().ok()?,
+                places: &load.places,
             })
         })
         .collect();
     claims::check(&claimants, problems);
-    check_checkouts(typed, problems);
+    claims::check_host_names(&typed.hosts, problems);
+    check_checkouts(typed, &engine_of, problems);
+}
+
+/// One spelling for the endpoints of one engine.
+fn engine_name(endpoint: &str) -> String {
+    endpoint.trim_end_matches('/').replacen("unix:///var/run/", "unix:///run/", 1)
 }
 
 /// Two repositories never share a directory of one host, nor lie one within the other.
-fn check_checkouts(typed: &Typed, problems: &mut Vec<Problem>) {
-    let mut placed: Vec<(&str, String, &Described<RepositorySpec>)> = typed
+fn check_checkouts(typed: &Typed, engine_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
+    let mut placed: Vec<(String, String, &Described<RepositorySpec>)> = typed
         .repositories
         .iter()
         .filter_map(|repository| {
             let spec = &repository.resource.spec;
             let path = format!("{}/", spec.checkout.as_ref()?.trim_end_matches('/'));
-            Some((spec.host.as_deref()?, path, repository))
+            Some((engine_of(spec.host.as_deref()?), path, repository))
         })
         .collect();
-    placed.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    placed.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     // Sorted, whatever lies within a directory follows it.
-    let mut outer: Option<&(&str, String, &Described<RepositorySpec>)> = None;
+    let mut outer: Option<&(String, String, &Described<RepositorySpec>)> = None;
     for place in &placed {
-        let (host, path, repository) = place;
-        let within =
-            outer.filter(|(other_host, other, _)| other_host == host && path.starts_with(other.as_str()));
+        let (engine, path, repository) = place;
+        let within = outer
+            .filter(|(other_engine, other, _)| other_engine == engine && path.starts_with(other.as_str()));
         if let Some((_, _, first)) = within {
+            let host = repository.resource.spec.host.as_deref().unwrap_or_default();
             let message = format!("the directory `{path}` of `{host}` is claimed twice");
             problems.push(
                 repository

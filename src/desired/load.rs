@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::assemble::assemble;
+use super::assemble::{StatePlace, assemble};
 use super::parse::{PROBLEMS_MAX, parse_files};
 use super::repositories::fetch_all;
 use super::source::{At, Source, SourceError};
 use super::state::DesiredState;
+use super::tree::Tree;
 use super::typed::{Typed, type_documents};
 use super::{documents::Documents, references};
 use crate::clients::secrets::SecretResolver;
@@ -58,12 +59,14 @@ pub async fn load(
         At::WorkingTree => Revision { reference: "working tree".to_owned(), commit: None },
     };
     let mut problems = Vec::new();
-    let typed = read_documents(source, at, options, &mut problems)?;
+    let tree = source.tree(at)?;
+    let typed = read_documents(source, at, &tree, options, &mut problems)?;
     let failed = match options.fetch && !typed.repositories.is_empty() {
         true => fetch_all(source, &typed.repositories, secrets, source.tree(at)?).await,
         false => BTreeMap::new(),
     };
-    let state = assemble(source, at, typed, &failed, secrets, revision.clone(), &mut problems)?;
+    let place = StatePlace { source, at, tree: &tree, revision: &revision };
+    let state = assemble(place, typed, &failed, secrets, &mut problems);
     let problems = sorted(problems);
     let state = match problems.iter().any(Problem::is_error) {
         true => None,
@@ -79,11 +82,11 @@ pub async fn load(
 fn read_documents(
     source: &Source,
     at: &At,
+    tree: &Tree,
     options: &LoadOptions,
     problems: &mut Vec<Problem>,
 ) -> Result<Typed, SourceError> {
     let path = &source.settings().path;
-    let tree = source.tree(at)?;
     let Documents { files, problems: found, exists, .. } = tree.documents(path);
     if !exists {
         let siblings = tree.siblings(path);

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::document::{Node, parse_documents};
+use crate::model::document::{Node, Parsed, parse_within};
 use crate::model::id::{API_VERSION, KINDS_LATER, Kind};
 use crate::model::problem::{Location, Problem, nearest};
 
-/// Nodes in all documents of a revision together: ten thousand ordinary documents have 200,000.
-const NODES_MAX: usize = 1_000_000;
+/// Nodes in all documents of a revision together: ten thousand ordinary documents have 200,000, and so many are
+/// read within a second.
+const NODES_MAX: usize = 500_000;
 /// Problems of one revision that are kept; nobody reads more.
 pub const PROBLEMS_MAX: usize = 1_000;
 
@@ -30,24 +31,27 @@ pub struct Document {
     pub kind: Kind,
     /// The whole document.
     pub node: Node,
+    /// Whether its `apiVersion` is wrong, which was reported.
+    pub header_told: bool,
 }
 
 /// Reads the headers of all documents of a revision.
 ///
 /// Compose files that a Stack of this repository names may lie among the documents: they are no documents themselves.
 pub fn parse_files(files: &[(String, Vec<u8>)], problems: &mut Vec<Problem>) -> Vec<Document> {
-    let mut nodes: usize = 0;
+    let mut left = NODES_MAX;
     let mut read = Vec::new();
     for (name, bytes) in files {
-        // A node takes at least one byte, and most take eight: enough to stop before memory does.
-        let (documents, found) = parse_documents(name, bytes);
-        nodes += documents.iter().map(count).sum::<usize>();
-        read.push((name, documents, found));
-        if nodes > NODES_MAX {
+        let Parsed { documents, problems: found, nodes } = parse_within(name, bytes, left);
+        let is_spent = nodes > left;
+        left = left.saturating_sub(nodes);
+        if is_spent {
+            // Said of the revision, whatever the file is: those after it are not read.
             let message = format!("the documents have more than {NODES_MAX} values together");
             problems.push(Problem::error("too-many-nodes", message).at(Location::of_file(name)));
             break;
         }
+        read.push((name, documents, found));
     }
     let compose_files: BTreeSet<String> =
         read.iter().flat_map(|(_, nodes, _)| nodes).flat_map(named).collect();
@@ -59,9 +63,19 @@ pub fn parse_files(files: &[(String, Vec<u8>)], problems: &mut Vec<Problem>) -> 
         let is_refused = found.iter().any(|problem| REFUSED.contains(&problem.rule));
         problems.extend(found);
         for node in nodes.into_iter().filter(|_| !is_refused) {
-            match kind_of(&node) {
-                Ok(kind) => documents.push(Document { kind, node }),
-                Err(problem) => problems.push(*problem),
+            let version = check_version(&node).err();
+            let kind = match &version {
+                Some(_) if !may_be_ours(&node) => Err(None),
+                _ => kind_of(&node).map_err(Some),
+            };
+            let header_told = version.is_some();
+            match (kind, version) {
+                (Ok(kind), version) => {
+                    problems.extend(version.map(|problem| *problem));
+                    documents.push(Document { kind, node, header_told });
+                }
+                (Err(_), Some(problem)) | (Err(Some(problem)), None) => problems.push(*problem),
+                (Err(None), None) => {}
             }
             if problems.len() > PROBLEMS_MAX {
                 return documents;
@@ -69,15 +83,6 @@ pub fn parse_files(files: &[(String, Vec<u8>)], problems: &mut Vec<Problem>) -> 
         }
     }
     documents
-}
-
-fn count(node: &Node) -> usize {
-    use crate::model::document::NodeValue;
-    1 + match &node.value {
-        NodeValue::Scalar { .. } => 0,
-        NodeValue::Sequence(items) => items.iter().map(count).sum(),
-        NodeValue::Mapping(entries) => entries.iter().map(|entry| count(&entry.value)).sum(),
-    }
 }
 
 /// The Compose files of the state repository that a Stack names, as paths from its root.
@@ -95,12 +100,15 @@ fn named(node: &Node) -> Vec<String> {
         .collect()
 }
 
+/// Whether a document of a wrong version is one of ours all the same, so that the rest of it is checked.
+fn may_be_ours(node: &Node) -> bool {
+    let group = API_VERSION.split_once('/').map_or(API_VERSION, |(group, _)| group);
+    let version = node.get("apiVersion").map(|version| version.text().unwrap_or_default());
+    let is_ours = version.is_none_or(|text| text.split('/').next() == Some(group));
+    is_ours && node.get("kind").is_some() && node.get("services").is_none()
+}
+
 fn kind_of(node: &Node) -> Result<Kind, Box<Problem>> {
-    if node.entries().is_none() {
-        let message = format!("a document is a map, not a {}", node.type_name());
-        return Err(Box::new(node.place.error("not-a-document", message)));
-    }
-    check_version(node)?;
     let Some(kind) = node.get("kind") else {
         let problem = node.place.error("missing-field", "the document has no `kind`");
         return Err(Box::new(problem.with_hint(format!("Write `kind:` and one of {}.", kinds()))));
@@ -127,6 +135,10 @@ fn kind_of(node: &Node) -> Result<Kind, Box<Problem>> {
 }
 
 fn check_version(node: &Node) -> Result<(), Box<Problem>> {
+    if node.entries().is_none() {
+        let message = format!("a document is a map, not a {}", node.type_name());
+        return Err(Box::new(node.place.error("not-a-document", message)));
+    }
     let hint = format!("Write `apiVersion: {API_VERSION}`.");
     match node.get("apiVersion") {
         None if node.get("services").is_some() => Err(Box::new(

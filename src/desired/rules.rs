@@ -4,12 +4,13 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::typed::Described;
 use crate::clients::git_url::RemoteUrl;
-use crate::model::id::ResourceId;
-use crate::model::problem::Problem;
+use crate::model::document::Place;
+use crate::model::id::{KINDS_LATER, Kind, ResourceId};
+use crate::model::problem::{Problem, nearest};
 use crate::model::secret::is_secret_name;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::spec::RepositorySpec;
-use crate::skills::stack::spec::{StackSpec, Variable};
+use crate::skills::stack::spec::{ComposeSpec, StackSpec, Variable};
 
 /// How long a resource may stay suspended without somebody looking again.
 const SUSPEND_DAYS_MAX: i64 = 7;
@@ -17,6 +18,14 @@ const SUSPEND_DAYS_MAX: i64 = 7;
 /// Checks what every kind accepts.
 pub fn check_common<S>(described: &Described<S>, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
     let common = &described.resource.common;
+    if common.suspend.as_ref().is_some_and(|suspend| suspend.until.is_none()) {
+        let end = (now + Duration::days(SUSPEND_DAYS_MAX)).format("%Y-%m-%dT%H:%M:%SZ");
+        let hint = format!(
+            "Add `until`, at most {SUSPEND_DAYS_MAX} days ahead, such as `until: {end}`: what is suspended is easily forgotten."
+        );
+        let message = "`spec.suspend` has no end";
+        problems.push(described.key("/spec/suspend").error("suspended-without-end", message).with_hint(hint));
+    }
     if let Some(until) = common.suspend.as_ref().and_then(|suspend| suspend.until)
         && until > now + Duration::days(SUSPEND_DAYS_MAX)
     {
@@ -31,13 +40,35 @@ pub fn check_common<S>(described: &Described<S>, now: DateTime<Utc>, problems: &
     for (index, text) in common.depends_on.iter().enumerate() {
         if ResourceId::parse(text).is_none() {
             let place = described.value(&format!("/spec/dependsOn/{index}"));
-            let message = format!("`{text}` is not of the form `Kind/name`");
-            problems.push(place.error("invalid-reference", message).with_hint("Write `Host/odoo-prod-01`."));
+            problems.push(reference_fault(place, text));
         }
     }
     not_enforced(described, &["moved", "windows"], problems);
     for group in ["labels", "annotations"] {
         warn_of_plain_secrets(described, &format!("/metadata/{group}"), problems);
+    }
+}
+
+/// What is wrong with a text that names no resource.
+fn reference_fault(place: &Place, text: &str) -> Problem {
+    let kinds = || Kind::ALL.iter().map(|kind| kind.as_str());
+    match text.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !kinds().any(|known| known == kind) => {
+            let later = KINDS_LATER.contains(&kind);
+            let message = match later {
+                true => format!("kind `{kind}` is not supported by this version"),
+                false => format!("`{text}` names the unknown kind `{kind}`"),
+            };
+            let rule = if later { "kind-not-supported" } else { "unknown-kind" };
+            let known: Vec<String> = kinds().map(|kind| format!("`{kind}`")).collect();
+            place.error(rule, message).with_hint(match nearest(kind, kinds()) {
+                Some(near) if !later => format!("Did you mean `{near}/{name}`?"),
+                _ => format!("Known are {}.", known.join(", ")),
+            })
+        }
+        _ => place
+            .error("invalid-reference", format!("`{text}` is not of the form `Kind/name`"))
+            .with_hint("Write a kind, `/` and the resource's name, such as `Host/local`."),
     }
 }
 
@@ -128,10 +159,40 @@ pub fn check_stack(stack: &Described<StackSpec>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Whether all paths of a stack can be read at all.
-pub fn has_valid_paths(spec: &StackSpec) -> bool {
-    let files = spec.compose.files.iter().all(|path| path_fault(path, false).is_none());
-    files && spec.compose.env_files.iter().all(|path| path_fault(path, true).is_none())
+/// A stack's Compose files as far as their paths can be read, and which of those that it names they are.
+pub struct ReadablePaths {
+    /// The spec without the paths that can't.
+    pub spec: ComposeSpec,
+    files: Vec<usize>,
+    env_files: Vec<usize>,
+    /// Whether nothing was left out.
+    pub whole: bool,
+}
+
+impl ReadablePaths {
+    /// Leaves out the paths that [`check_stack`] reports.
+    pub fn of(spec: &ComposeSpec) -> Self {
+        let sound = |paths: &[String], absolute_is_fine: bool| -> Vec<usize> {
+            (0..paths.len()).filter(|index| path_fault(&paths[*index], absolute_is_fine).is_none()).collect()
+        };
+        let (files, env_files) = (sound(&spec.files, false), sound(&spec.env_files, true));
+        let whole = files.len() == spec.files.len() && env_files.len() == spec.env_files.len();
+        let pick =
+            |paths: &[String], kept: &[usize]| kept.iter().map(|index| paths[*index].clone()).collect();
+        let spec = ComposeSpec {
+            files: pick(&spec.files, &files),
+            env_files: pick(&spec.env_files, &env_files),
+            ..spec.clone()
+        };
+        ReadablePaths { spec, files, env_files, whole }
+    }
+
+    /// The JSON pointer in the Stack of one in the reduced spec, such as `/envFiles/0`.
+    pub fn pointer(&self, reduced: &str) -> Option<String> {
+        let (field, index) = reduced.rsplit_once('/')?;
+        let kept = if field == "/files" { &self.files } else { &self.env_files };
+        Some(format!("/spec/compose{field}/{}", kept.get(index.parse::<usize>().ok()?)?))
+    }
 }
 
 fn path_fault(path: &str, absolute_is_fine: bool) -> Option<&'static str> {

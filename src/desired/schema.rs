@@ -13,6 +13,11 @@ use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
 
+/// What editors say about `apiVersion`.
+const ABOUT_VERSION: &str = "The version of the format.";
+/// What editors say about `kind`.
+const ABOUT_KIND: &str = "What the document describes.";
+
 /// The JSON Schema (draft 2020-12) of a kind's whole document.
 pub fn json_schema(kind: Kind) -> Value {
     let spec = spec_schema(kind);
@@ -23,8 +28,8 @@ pub fn json_schema(kind: Kind) -> Value {
         "description": about,
         "type": "object",
         "properties": {
-            "apiVersion": {"description": "The version of the format.", "type": "string", "const": API_VERSION},
-            "kind": {"description": "What the document describes.", "type": "string", "const": kind.as_str()},
+            "apiVersion": {"description": ABOUT_VERSION, "type": "string", "const": API_VERSION},
+            "kind": {"description": ABOUT_KIND, "type": "string", "const": kind.as_str()},
             "metadata": schema_of::<Metadata>(),
             "spec": spec,
         },
@@ -67,8 +72,8 @@ pub fn crd_value(kind: Kind) -> Value {
                     "description": about,
                     "type": "object",
                     "properties": {
-                        "apiVersion": {"type": "string"},
-                        "kind": {"type": "string"},
+                        "apiVersion": {"description": ABOUT_VERSION, "type": "string"},
+                        "kind": {"description": ABOUT_KIND, "type": "string"},
                         "metadata": {"type": "object"},
                         "spec": spec,
                     },

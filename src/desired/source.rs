@@ -251,6 +251,12 @@ impl Source {
     /// The files at a revision.
     pub fn tree(&self, at: &At) -> Result<Tree, SourceError> {
         match (at, &self.place) {
+            (At::WorkingTree, SourcePlace::Local { root, .. }) if is_bare(root) => {
+                Err(SourceError::Invalid {
+                    repo: self.name(),
+                    why: "a bare repository has no working tree".to_owned(),
+                })
+            }
             (At::WorkingTree, SourcePlace::Local { root, .. }) => Ok(Tree::folder(root)),
             (At::WorkingTree, SourcePlace::Remote { .. }) => Err(SourceError::Invalid {
                 repo: self.name(),
@@ -349,4 +355,9 @@ fn normal_path(path: &str) -> Option<String> {
     }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     (!parts.contains(&"..")).then(|| parts.join("/"))
+}
+
+/// Whether a folder is a repository itself instead of holding one.
+fn is_bare(root: &Path) -> bool {
+    !root.join(".git").exists() && root.join("HEAD").is_file() && root.join("objects").is_dir()
 }

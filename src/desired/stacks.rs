@@ -1,19 +1,22 @@
 //! What a Stack's Compose files mean: variables resolved, files read at the wanted commit, services rendered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+use super::claims::ClaimPlaces;
 use super::files::StackFiles;
-use super::rules::has_valid_paths;
+use super::rules::ReadablePaths;
 use super::state::StackUnknown;
 use super::tree::Tree;
 use super::typed::Described;
 use crate::clients::secrets::{SecretError, SecretResolver};
 use crate::engine::spec::ProjectSpec;
+use crate::model::document::Size;
 use crate::model::hash::canonical_hash;
 use crate::model::problem::Problem;
 use crate::model::secret::{MASK, Redactor};
@@ -27,6 +30,12 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
 /// Stands for a secret without a value, so that the files are checked all the same.
 const PLACEHOLDER: &str = "secret-without-a-value";
 
+/// Values in the Compose files of all stacks of a revision, each file counted twice for each stack that names it, as
+/// it is read twice: a thousand ordinary stacks have 300,000.
+const COMPOSE_NODES_MAX: usize = 300_000;
+/// Bytes of text in them.
+const COMPOSE_BYTES_MAX: usize = 64 << 20;
+
 /// Where a stack's files are.
 pub struct StackPlace<'a> {
     /// The repository at the wanted commit.
@@ -35,6 +44,10 @@ pub struct StackPlace<'a> {
     pub checkout: &'a str,
     /// The state repository at the revision, for encrypted secrets.
     pub state: &'a Tree,
+    /// The controller's own folder, of which nothing is read.
+    pub state_dir: &'a Path,
+    /// What the Compose files of the stacks so far hold.
+    pub held: &'a Cell<Size>,
 }
 
 /// What became of a stack.
@@ -45,6 +58,8 @@ pub struct StackLoad {
     pub needs_checkout: bool,
     /// Canonical hash over the spec, the Compose model and the repository's files that it mounts.
     pub digest: String,
+    /// Where what it claims is written.
+    pub places: ClaimPlaces,
 }
 
 /// The values of a stack's variables.
@@ -68,22 +83,32 @@ pub fn load_stack(
         project: Err(why),
         needs_checkout: false,
         digest: stack.resource.digest.clone(),
+        places: ClaimPlaces::default(),
     };
-    if !has_valid_paths(&stack.resource.spec) {
+    let paths = ReadablePaths::of(&stack.resource.spec.compose);
+    if paths.spec.files.is_empty() && !paths.whole {
         return nothing(unknown("its paths are not valid"));
     }
+    if place.held.get().exceeds(COMPOSE_NODES_MAX, COMPOSE_BYTES_MAX) {
+        return nothing(unknown("the Compose files of the stacks before it hold too much"));
+    }
     let variables = resolve_variables(stack, place.state, secrets, redactor, problems);
-    let files = StackFiles { tree: place.tree, checkout: place.checkout };
+    let files = StackFiles { tree: place.tree, checkout: place.checkout, state_dir: place.state_dir };
     let loaded = compose::load(&ComposeRequest {
         stack: &stack.resource.id.name,
-        spec: &stack.resource.spec.compose,
+        spec: &paths.spec,
         working_dir: place.checkout,
         variables: &variables.values,
         secret_variables: &variables.secret,
         files: &files,
+        place: &|pointer| Some(stack.value(&paths.pointer(pointer)?).clone()),
     });
-    problems.extend(loaded.problems.into_iter().map(|problem| located(problem, stack)));
-    let Some(project) = loaded.project else {
+    let about_variables = |problem: &Problem| matches!(problem.rule, "required-variable" | "unset-variable");
+    // Without one of its env files nobody knows which variables are set.
+    let told = loaded.problems.into_iter().filter(|problem| paths.whole || !about_variables(problem));
+    problems.extend(told.map(|problem| located(problem, stack)));
+    hold(stack, loaded.held, place.held, problems);
+    let Some(project) = loaded.project.filter(|_| paths.whole) else {
         return nothing(unknown(loaded.unknown.as_deref().unwrap_or("its Compose files have errors")));
     };
     for (pointer, content) in &project.contents {
@@ -98,6 +123,7 @@ pub fn load_stack(
             redactor.suspect(value);
         }
     }
+    warn_of_readable_secrets(stack, &project, problems);
     let needs_checkout = mentions_checkout(&project.json, place.checkout);
     // Whatever digest rendering asks for is part of what the stack depends on.
     let digests = RefCell::new(BTreeMap::new());
@@ -127,11 +153,26 @@ pub fn load_stack(
         }
     };
     let digest = digest(stack, &project, &digests.borrow(), redactor);
+    let places = ClaimPlaces::of(&project);
     let project = match variables.unknown {
         Some(why) => Err(why),
         None => Ok(spec),
     };
-    StackLoad { project, needs_checkout, digest }
+    StackLoad { project, needs_checkout, digest, places }
+}
+
+/// Adds what a stack's files hold to what those of the revision hold; says so once when it is too much.
+fn hold(stack: &Described<StackSpec>, held: Size, all: &Cell<Size>, problems: &mut Vec<Problem>) {
+    let mut sum = all.get();
+    sum.add(held);
+    all.set(sum);
+    if sum.exceeds(COMPOSE_NODES_MAX, COMPOSE_BYTES_MAX) {
+        let message = format!(
+            "the Compose files of all stacks hold more than {COMPOSE_NODES_MAX} values or {COMPOSE_BYTES_MAX} bytes"
+        );
+        let problem = stack.key("/spec/compose/files").error("too-many-values", message);
+        problems.push(problem.with_hint("Split the stacks over several state repositories."));
+    }
 }
 
 /// A problem that belongs to no line of a Compose file belongs to the Stack's `compose.files`.
@@ -216,6 +257,31 @@ fn mentions_checkout(model: &Value, checkout: &str) -> bool {
         files.into_iter().flatten().any(|(_, file)| inside(file.get("file")))
     });
     in_services || in_files
+}
+
+/// The engine shows a container's environment to all who may ask it; that is how environments work, and worth knowing.
+fn warn_of_readable_secrets(
+    stack: &Described<StackSpec>,
+    project: &ComposeProject,
+    problems: &mut Vec<Problem>,
+) {
+    let services = project.secret_environment.iter().filter(|(_, names)| !names.is_empty());
+    let named: Vec<String> = services
+        .map(|(service, names)| {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("{} of service `{service}`", names.join(", "))
+        })
+        .collect();
+    if named.is_empty() {
+        return;
+    }
+    let message = format!("whoever may use Docker on the host can read secrets: {}", named.join("; "));
+    problems.push(
+        stack
+            .key("/spec/variables")
+            .warning("readable-secrets", message)
+            .with_hint("Where the image takes a file (`…_FILE`), use `secrets` of the Compose file instead."),
+    );
 }
 
 fn digest(

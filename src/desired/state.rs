@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clients::EngineKeys;
 use crate::engine::spec::ProjectSpec;
 use crate::model::id::{ResourceId, Revision};
 use crate::model::problem::Problem;
@@ -19,6 +20,8 @@ pub struct DesiredState {
     pub revision: Revision,
     /// Machines by name.
     pub hosts: BTreeMap<String, Resource<HostSpec>>,
+    /// What opens engines that want to know who we are, by endpoint.
+    pub engine_keys: EngineKeys,
     /// Repositories by name.
     pub repositories: BTreeMap<String, RepositoryDesired>,
     /// Stacks by name.

@@ -12,7 +12,7 @@ use git2::{ObjectType, Oid, Repository};
 use crate::clients::secrets::StateFiles;
 use crate::model::document::FILE_BYTES_MAX;
 use crate::model::hash::sha256_hex;
-use crate::skills::stack::compose::FileRead;
+use crate::skills::stack::compose::{FileRead, Look, Refusal};
 
 /// Folders within folders.
 pub(super) const FOLDERS_DEPTH_MAX: usize = 32;
@@ -25,6 +25,9 @@ const DIGEST_BYTES_MAX: u64 = 64 << 20;
 
 /// Entries of one folder of a working tree.
 pub(super) const ENTRIES_MAX: usize = 200_000;
+
+/// What is said of an entry whose name can't be written.
+const NAME_NOT_TEXT: &str = "a file whose name is not UTF-8";
 
 const MODE_LINK: i32 = 0o120000;
 const MODE_SUBMODULE: i32 = 0o160000;
@@ -54,7 +57,7 @@ enum Resolved {
     File { path: String, size: u64, id: Option<Oid> },
     Folder { path: String },
     Missing,
-    Refused(String),
+    Refused(Refusal),
     Unknown(String),
 }
 
@@ -74,13 +77,14 @@ impl Tree {
     pub fn read(&self, path: &str) -> FileRead {
         match self.resolve(path) {
             Resolved::File { size, .. } if size > FILE_BYTES_MAX as u64 => {
-                FileRead::Refused(format!("has {size} bytes; at most {FILE_BYTES_MAX} are read"))
+                let why = format!("has {size} bytes; at most {FILE_BYTES_MAX} are read");
+                FileRead::Refused(Refusal::too_large(why))
             }
             Resolved::File { path, id, .. } => match self.bytes(&path, id) {
                 Ok(bytes) => FileRead::Bytes(bytes),
                 Err(why) => FileRead::Unknown(why),
             },
-            Resolved::Folder { .. } => FileRead::Refused("is a folder".to_owned()),
+            Resolved::Folder { .. } => FileRead::Refused(Refusal::not_a_file("is a folder")),
             Resolved::Missing => FileRead::Missing,
             Resolved::Refused(why) => FileRead::Refused(why),
             Resolved::Unknown(why) => FileRead::Unknown(why),
@@ -97,7 +101,18 @@ impl Tree {
                 Ok(Some(format!("sha256:{}", sha256_hex(&self.bytes(&path, id)?))))
             }
             Resolved::Folder { .. } | Resolved::Missing => Ok(None),
-            Resolved::Refused(why) | Resolved::Unknown(why) => Err(why),
+            Resolved::Refused(Refusal { why, .. }) | Resolved::Unknown(why) => Err(why),
+        }
+    }
+
+    /// What is at a path, links followed as far as they stay in the root.
+    pub fn look(&self, path: &str) -> Look {
+        match self.resolve(path) {
+            Resolved::File { .. } => Look::File,
+            Resolved::Folder { .. } => Look::Folder,
+            Resolved::Missing => Look::Missing,
+            Resolved::Refused(refusal) => Look::Refused(refusal),
+            Resolved::Unknown(_) => Look::Unknown,
         }
     }
 
@@ -153,7 +168,7 @@ impl Tree {
     /// Follows a path part by part, links included, without leaving the root.
     fn resolve(&self, path: &str) -> Resolved {
         if path.starts_with('/') || path.contains('\0') {
-            return Resolved::Refused("is not relative to the repository".to_owned());
+            return Resolved::Refused(Refusal::outside("is not relative to the repository"));
         }
         let mut pending: VecDeque<String> = path.split('/').map(str::to_owned).collect();
         let mut done: Vec<String> = Vec::new();
@@ -167,9 +182,14 @@ impl Tree {
                         last = Entry::Folder;
                         continue;
                     }
-                    None => return Resolved::Refused("leaves the repository".to_owned()),
+                    None if links > 0 => {
+                        return Resolved::Refused(Refusal::outside(
+                            "is a symbolic link out of the repository",
+                        ));
+                    }
+                    None => return Resolved::Refused(Refusal::outside("leaves the repository")),
                 },
-                ".git" => return Resolved::Refused("is git's own".to_owned()),
+                ".git" => return Resolved::Refused(Refusal::not_allowed("is git's own")),
                 _ => {}
             }
             if !matches!(last, Entry::Folder) {
@@ -184,10 +204,13 @@ impl Tree {
                 Entry::Link(target) => {
                     links += 1;
                     if links > LINKS_MAX {
-                        return Resolved::Refused(format!("is behind more than {LINKS_MAX} symbolic links"));
+                        let why = format!("is behind more than {LINKS_MAX} symbolic links");
+                        return Resolved::Refused(Refusal::not_a_file(why));
                     }
                     if target.starts_with('/') {
-                        return Resolved::Refused("is a symbolic link out of the repository".to_owned());
+                        return Resolved::Refused(Refusal::outside(
+                            "is a symbolic link out of the repository",
+                        ));
                     }
                     for part in target.split('/').rev() {
                         pending.push_front(part.to_owned());
@@ -196,8 +219,10 @@ impl Tree {
                     last = Entry::Folder;
                 }
                 Entry::Missing => return Resolved::Missing,
-                Entry::Submodule => return Resolved::Refused("lies in a submodule".to_owned()),
-                Entry::Other(what) => return Resolved::Refused(format!("is {what}")),
+                Entry::Submodule => return Resolved::Refused(Refusal::not_a_file("lies in a submodule")),
+                Entry::Other(what) => {
+                    return Resolved::Refused(Refusal::not_a_file(format!("is {what}")));
+                }
                 Entry::Folder | Entry::File { .. } => {}
             }
         }
@@ -242,6 +267,10 @@ impl Tree {
                 let tree = repository.find_tree(id).map_err(|err| err.message().to_owned())?;
                 for entry in tree.iter() {
                     let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+                    if std::str::from_utf8(entry.name_bytes()).is_err() {
+                        entries.push((name, Entry::Other(NAME_NOT_TEXT)));
+                        continue;
+                    }
                     // Only what will be read needs its size.
                     let found = match entry.kind() {
                         Some(ObjectType::Blob) if entry.filemode() != MODE_LINK && !is_document(&name) => {
@@ -257,8 +286,12 @@ impl Tree {
                 let folder = root.join(folder);
                 for entry in std::fs::read_dir(&folder).map_err(|err| err.to_string())? {
                     let entry = entry.map_err(|err| err.to_string())?;
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    entries.push((name, folder_entry(&entry.path())?));
+                    let name = entry.file_name();
+                    let found = match name.to_str() {
+                        Some(_) => folder_entry(&entry.path())?,
+                        None => Entry::Other(NAME_NOT_TEXT),
+                    };
+                    entries.push((name.to_string_lossy().into_owned(), found));
                     if entries.len() > ENTRIES_MAX {
                         return Err(format!("has more than {ENTRIES_MAX} entries"));
                     }
@@ -292,7 +325,7 @@ impl StateFiles for Tree {
         match self.read(path) {
             FileRead::Bytes(bytes) => Ok(Some(bytes)),
             FileRead::Missing => Ok(None),
-            FileRead::Refused(why) | FileRead::Unknown(why) => Err(why),
+            FileRead::Refused(Refusal { why, .. }) | FileRead::Unknown(why) => Err(why),
         }
     }
 }

@@ -59,8 +59,8 @@ pub fn type_documents(
     problems: &mut Vec<Problem>,
 ) -> Typed {
     let mut typed = Typed::default();
-    for Document { kind, node } in documents {
-        let Some(json) = validate(kind, &node, problems) else {
+    for Document { kind, mut node, header_told } in documents {
+        let Some(json) = validate(kind, &mut node, header_told, problems) else {
             typed.broken.extend(name_of(&node).map(|name| ResourceId::new(kind, name)));
             continue;
         };

@@ -1,6 +1,6 @@
 //! Holds a document against the schema of its kind, and says what is wrong in our own words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -9,11 +9,14 @@ use serde_json::Value;
 
 use super::schema::{is_secret_reference, json_schema};
 use crate::model::document::{Node, NodeValue, Place, ScalarKind};
-use crate::model::id::Kind;
+use crate::model::id::{API_VERSION, Kind};
 use crate::model::problem::{Problem, nearest};
 
 /// Violations of one document that are reported.
 const VIOLATIONS_MAX: usize = 50;
+
+/// How often what breaks a rule is taken out: what is left of it may break another one.
+const PRUNINGS_MAX: usize = 4;
 
 /// What a pattern of a schema means, for people: pattern, rule, example.
 const PATTERNS: &[(&str, &str)] = &[
@@ -42,8 +45,14 @@ fn checker(kind: Kind) -> &'static Checker {
     static CHECKERS: OnceLock<BTreeMap<Kind, Checker>> = OnceLock::new();
     let make = || {
         let of_kind = |kind: &Kind| {
-            let schema = json_schema(*kind);
-            let validator = jsonschema::validator_for(&schema).expect("our own schemas are valid");
+            let mut schema = json_schema(*kind);
+            // What our schemas say means the same in draft 7, whose own schema is checked in a tenth of the time.
+            schema.as_object_mut().expect("a schema is an object").remove("$schema");
+            let validator = jsonschema::draft7::options()
+                // Times have rules of their own, which say more than a format.
+                .should_validate_formats(false)
+                .build(&schema)
+                .expect("our own schemas are valid");
             (*kind, Checker { schema, validator })
         };
         Kind::ALL.iter().map(of_kind).collect()
@@ -51,17 +60,87 @@ fn checker(kind: Kind) -> &'static Checker {
     &CHECKERS.get_or_init(make)[&kind]
 }
 
-/// The document as JSON, when it follows the schema of its kind; otherwise all that is wrong.
-pub fn validate(kind: Kind, node: &Node, problems: &mut Vec<Problem>) -> Option<Value> {
+/// Makes the schemas ready on a thread of its own, for one who is about to need them and has to wait for other things
+/// first.
+pub fn prepare() {
+    // Without a thread to spare they are made when they are needed.
+    let _ = std::thread::Builder::new().name("schemas".to_owned()).spawn(|| {
+        checker(Kind::Host);
+    });
+}
+
+/// The document as JSON, as far as it follows the schema of its kind; all that is wrong becomes a problem.
+///
+/// What breaks a rule is taken out of the document too, so that the rest of it is still checked: its references,
+/// claims and Compose files. `None` when what is left can't be typed. With `told`, its `apiVersion` was judged before.
+pub fn validate(kind: Kind, node: &mut Node, told: bool, problems: &mut Vec<Problem>) -> Option<Value> {
     let checker = checker(kind);
-    let json = node.to_json();
-    if checker.validator.is_valid(&json) {
-        return Some(json);
-    }
-    for error in checker.validator.iter_errors(&json).take(VIOLATIONS_MAX) {
-        problems.extend(explain(&error, node, &checker.schema));
+    let json = |node: &Node| {
+        let mut json = node.to_json();
+        if let Some(document) = json.as_object_mut().filter(|_| told) {
+            document.insert("apiVersion".to_owned(), Value::from(API_VERSION));
+        }
+        json
+    };
+    for pass in 0..=PRUNINGS_MAX {
+        let json = json(node);
+        if checker.validator.is_valid(&json) {
+            return Some(json);
+        }
+        let errors: Vec<_> = checker.validator.iter_errors(&json).take(VIOLATIONS_MAX).collect();
+        if pass == 0 {
+            problems.extend(errors.iter().flat_map(|error| explain(error, node, &checker.schema)));
+        }
+        let mut doomed = HashSet::new();
+        for error in &errors {
+            doomed.extend(offenders(error)?);
+        }
+        prune(node, &mut String::new(), &doomed);
     }
     None
+}
+
+/// The pointers of what breaks a rule; `None` when a document is none without it.
+fn offenders(error: &ValidationError<'_>) -> Option<Vec<String>> {
+    let pointer = error.instance_path().to_string();
+    if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+        return Some(unexpected.iter().map(|name| format!("{pointer}/{}", escaped(name))).collect());
+    }
+    let is_vital = matches!(pointer.as_str(), "" | "/spec" | "/metadata" | "/metadata/name" | "/kind");
+    (!is_vital).then(|| vec![pointer])
+}
+
+/// Takes what is at some pointers out of a tree.
+fn prune(node: &mut Node, at: &mut String, doomed: &HashSet<String>) {
+    let length = at.len();
+    let mut keeps = |name: &str, inner: &mut Node| {
+        at.push('/');
+        at.push_str(name);
+        let keep = !doomed.contains(at.as_str());
+        if keep {
+            prune(inner, at, doomed);
+        }
+        at.truncate(length);
+        keep
+    };
+    match &mut node.value {
+        NodeValue::Scalar { .. } => {}
+        NodeValue::Sequence(items) => {
+            let mut index = 0;
+            items.retain_mut(|item| {
+                index += 1;
+                keeps(&(index - 1).to_string(), item)
+            });
+        }
+        NodeValue::Mapping(entries) => {
+            entries.retain_mut(|entry| keeps(&escaped(&entry.key), &mut entry.value));
+        }
+    }
+}
+
+/// A key as JSON pointers have it.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// One violation in our own words; unknown fields become one problem each.
@@ -134,8 +213,7 @@ fn field_name(pointer: &str) -> String {
 }
 
 fn unknown_field(node: &Node, pointer: &str, name: &str, own: &Value) -> Problem {
-    let escaped = name.replace('~', "~0").replace('/', "~1");
-    let place = node.key_place(&format!("{pointer}/{escaped}"));
+    let place = node.key_place(&format!("{pointer}/{}", escaped(name)));
     let message = match pointer {
         "" => format!("unknown field `{name}`"),
         _ => format!("unknown field `{name}` in `{}`", field_name(pointer)),
@@ -145,7 +223,16 @@ fn unknown_field(node: &Node, pointer: &str, name: &str, own: &Value) -> Problem
         .and_then(Value::as_object)
         .map(|properties| properties.keys().map(String::as_str).collect())
         .unwrap_or_default();
+    let other_kind = |kind: &&Kind| {
+        let field = format!("{pointer}/{}", escaped(name)).replacen('/', "/properties/", 2);
+        checker(**kind).schema.pointer(&field).is_some()
+    };
+    let elsewhere = Kind::ALL.iter().find(other_kind);
     let hint = match nearest(name, known.iter().copied()) {
+        _ if pointer == "/spec" && elsewhere.is_some() => {
+            let kind = elsewhere.map_or("", |kind| kind.as_str());
+            format!("`{name}` belongs to kind `{kind}`. Known here are: {}.", known.join(", "))
+        }
         Some(near) => format!("Did you mean `{near}`?"),
         None => format!("Known are: {}.", known.join(", ")),
     };

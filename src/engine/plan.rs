@@ -69,6 +69,20 @@ pub struct Files {
     pub blocked: Option<String>,
     /// Absolute paths of files in it that others changed.
     pub dirty: Vec<String>,
+    /// Absolute paths of files that the step puts right, because others changed them.
+    pub restored: Vec<String>,
+}
+
+impl Files {
+    /// The first restored file that is one of these paths or lies below one.
+    pub fn restored_of(&self, mounted: &str) -> Option<&String> {
+        self.restored.iter().find(|file| covers(mounted, file))
+    }
+}
+
+/// Whether a file is at a path or below it.
+pub(crate) fn covers(path: &str, file: &str) -> bool {
+    file == path || file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Everything that planning one project reads.

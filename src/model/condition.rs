@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::id::Revision;
+
 /// A question that every resource answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConditionType {
@@ -102,6 +104,8 @@ pub enum Reason {
     NotSupported,
     /// A guard refused the plan.
     Refused,
+    /// Its document is gone; what it made is kept or waits to be removed.
+    LeftDesiredState,
     /// Nothing is known yet.
     NotObservedYet,
 }
@@ -126,6 +130,24 @@ pub struct Condition {
     pub reason: Reason,
     /// Why, for people; secrets redacted.
     pub message: String,
+    /// When the answer last changed.
+    pub last_transition_time: DateTime<Utc>,
+}
+
+/// Whether the newest revision is the one in use, as the store keeps it for `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceCondition {
+    /// Whether it is.
+    pub status: Status,
+    /// Why not.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// The revision in use.
+    pub in_use: Option<Revision>,
+    /// The newest revision, when it was found.
+    pub newest: Option<Revision>,
     /// When the answer last changed.
     pub last_transition_time: DateTime<Utc>,
 }

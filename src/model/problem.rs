@@ -187,9 +187,11 @@ pub fn error_chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut next = err.source();
     while let Some(cause) = next {
+        // libgit2 ends its sentences with its own numbers, which help nobody.
         let cause_text = cause.to_string();
+        let cause_text = cause_text.split("; class=").next().unwrap_or_default();
         // Some libraries repeat the cause in their own words.
-        if !text.ends_with(&cause_text) {
+        if !text.ends_with(cause_text) {
             let _ = write!(text, ": {cause_text}");
         }
         next = cause.source();
@@ -218,10 +220,19 @@ pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
         .filter(|candidate| candidate.len() <= NEAREST_BYTES_MAX)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| {
-            *distance <= 1 + candidate.chars().count().max(lower.chars().count()) / 3
+            *distance <= mistakes_max(candidate.chars().count().max(lower.chars().count()))
         })
         .min_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(b.1)))
         .map(|(_, candidate)| candidate)
+}
+
+/// How many mistakes a word of a length may hold: in a short one nearly every other is as near.
+fn mistakes_max(length: usize) -> usize {
+    match length {
+        0..=2 => 0,
+        3..=5 => 1,
+        length => 1 + length / 3,
+    }
 }
 
 #[cfg(test)]
@@ -249,5 +260,7 @@ mod tests {
     fn only_a_near_candidate_is_offered() {
         assert_eq!(nearest("nmae", ["name", "labels"]), Some("name"));
         assert_eq!(nearest("zzzzzz", ["name", "labels"]), None);
+        assert_eq!((nearest("db", ["web", "a"]), nearest("c", ["a"])), (None, None));
+        assert_eq!((nearest("tow", ["two"]), nearest("reff", ["ref"])), (Some("two"), Some("ref")));
     }
 }

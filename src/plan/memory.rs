@@ -3,7 +3,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,19 @@ pub struct Memory {
     pub corrections: BTreeMap<String, u32>,
     /// Operations that were applied and then planned again with the same cause, by `Step::fingerprint`.
     pub no_progress: BTreeMap<String, u32>,
+    /// Commits of `applied`, `tombstones` and `orphans` that the desired revision does not descend from, because
+    /// history was rewritten: what is absent since then is absent by another story.
+    pub strayed: BTreeSet<String>,
+}
+
+impl Memory {
+    /// The commits that it names, each once.
+    pub fn commits(&self) -> BTreeSet<&str> {
+        let applied = self.applied.values().filter_map(|applied| applied.commit.as_deref());
+        let graves = self.tombstones.values().chain(self.orphans.values());
+        let graves = graves.map(|grave| grave.last_revision.as_str()).filter(|commit| !commit.is_empty());
+        applied.chain(graves).collect()
+    }
 }
 
 /// The last applied state of a resource.
@@ -70,6 +83,9 @@ pub struct Tombstone {
     pub since: DateTime<Utc>,
     /// How many successful revisions it has been absent from.
     pub revisions: u32,
+    /// The commit of the last one; empty when it has none.
+    #[serde(default)]
+    pub last_revision: String,
 }
 
 /// The key of a single object in `Memory.orphans`.

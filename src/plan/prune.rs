@@ -95,14 +95,15 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
     let say =
         |kind: NoteKind, text: String| Some(Note::difference(kind, leftover.subject.clone(), class, text));
     let left = left(leftover, rules);
+    let entry = entry(leftover, rules);
+    if rules.protect || entry.is_some_and(|entry| entry.protect) {
+        return say(NoteKind::Reported, format!("{left}: kept, it is protected"));
+    }
     if !rules.prune {
         return say(NoteKind::Reported, format!("{left}: kept, `prune` is not set"));
     }
-    let Some(entry) = entry(leftover, rules) else {
+    if entry.is_none() {
         return say(NoteKind::Reported, format!("{left}: kept, our inventory doesn't say that we made it"));
-    };
-    if rules.protect || entry.protect {
-        return say(NoteKind::Reported, format!("{left}: kept, it is protected"));
     }
     if let Some(prefix) =
         rules.protected_prefixes.iter().find(|prefix| leftover.subject.name.starts_with(*prefix))
@@ -119,6 +120,9 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
         true => rules.memory.tombstones.get(rules.id),
         false => rules.memory.orphans.get(&orphan_key(rules.id, &leftover.subject)),
     };
+    if let Some(why) = strayed(tombstone, rules) {
+        return say(NoteKind::Held, format!("{left}: {why}"));
+    }
     waiting(tombstone, rules.now).map(|(until, why)| {
         let mut note =
             Note::difference(NoteKind::Held, leftover.subject.clone(), class, format!("{left}: {why}"));
@@ -148,6 +152,15 @@ fn entry<'a>(leftover: &Leftover, rules: &PruneRules<'a>) -> Option<&'a Inventor
             && entry.name == leftover.subject.name
             && (entry.engine_id.is_empty() || entry.engine_id == leftover.engine_id)
     })
+}
+
+/// Why an absence does not count: the desired revision does not follow the one in which the thing was seen last, or
+/// seen missing last.
+fn strayed(tombstone: Option<&Tombstone>, rules: &PruneRules<'_>) -> Option<&'static str> {
+    let applied = rules.memory.applied.get(rules.id).and_then(|applied| applied.commit.as_ref());
+    let commit = tombstone.map_or(applied, |tombstone| Some(&tombstone.last_revision))?;
+    let is_strayed = rules.memory.strayed.contains(commit);
+    is_strayed.then_some("kept, history was rewritten: removed when two later revisions are without it")
 }
 
 /// What is still to be waited for before a removal.

@@ -2,18 +2,21 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod health;
+
 use serde::Serialize;
 
+use self::health::{containers, healthy};
 use super::plan::{Note, NoteKind, Plan, ResourcePlan};
-use super::step::{Action, Step, SubjectKind};
+use super::step::Step;
 use crate::desired::state::DesiredState;
-use crate::engine::labels;
-use crate::engine::observe::{ContainerFacts, ContainerStatus, HealthStatus};
 use crate::model::change::{Class, DriftClass};
 use crate::model::condition::{ConditionType, Reason, Status};
 use crate::model::id::{Kind, ResourceId};
-use crate::model::known::Known;
 use crate::observed::observation::Observation;
+
+/// What is true of everything whose document is gone.
+const LEFT: &str = "left the desired state";
 
 /// One answer, before it has a transition time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -134,7 +137,7 @@ fn secret_missing(desired: &DesiredState, id: &ResourceId) -> Option<String> {
 }
 
 /// Why a note keeps a resource from being ready; `None` when it does not.
-fn obstacle(note: &Note) -> Option<Reason> {
+pub fn obstacle(note: &Note) -> Option<Reason> {
     Some(match note.kind {
         NoteKind::Refused => Reason::Refused,
         NoteKind::NeedsDecision => Reason::NeedsDecision,
@@ -194,10 +197,22 @@ fn ready(view: &View<'_>, healthy: &ConditionReport) -> ConditionReport {
     if let Some(step) = view.steps.first() {
         return answer(kind, Status::False, Reason::Progressing, steps_text(step, view.steps.len()));
     }
+    if !view.resource.desired {
+        return left(view);
+    }
     match healthy.status {
         Status::True => answer(kind, Status::True, Reason::InSync, "observed equals desired"),
         status => answer(kind, status, healthy.reason, healthy.message.clone()),
     }
+}
+
+/// A resource whose document is gone is as it should be when all that is left of it is kept on purpose.
+fn left(view: &View<'_>) -> ConditionReport {
+    let held = view.note(&[NoteKind::Held]);
+    let status = if held.is_some() { Status::False } else { Status::True };
+    let note = held.or(view.resource.notes.first());
+    let text = note.map_or_else(|| LEFT.to_owned(), message);
+    answer(ConditionType::Ready, status, Reason::LeftDesiredState, text)
 }
 
 fn steps_text(first: &Step, count: usize) -> String {
@@ -232,42 +247,6 @@ fn stalled(view: &View<'_>) -> ConditionReport {
         }
     }
     answer(kind, Status::False, Reason::InSync, "")
-}
-
-fn healthy(
-    view: &View<'_>,
-    desired: &DesiredState,
-    observed: &Observation,
-    containers: &[ContainerReport],
-) -> ConditionReport {
-    let kind = ConditionType::Healthy;
-    let host = desired.host_of(&view.resource.id);
-    let engine = host.and_then(|host| observed.hosts.get(host));
-    if view.resource.id.kind != Kind::Repository && !matches!(engine, Some(Known::Known(_))) {
-        return answer(kind, Status::Unknown, Reason::Unobserved, "the engine could not be read");
-    }
-    if let Some(note) = view.note(&[NoteKind::Unhealthy]) {
-        return answer(kind, Status::False, Reason::Unhealthy, message(note));
-    }
-    let down = |step: &&&Step| {
-        step.subject.kind == SubjectKind::Container && matches!(step.action, Action::Create | Action::Start)
-    };
-    if let Some(step) = view.steps.iter().find(down) {
-        return answer(kind, Status::False, Reason::Unhealthy, format!("{} does not run", step.subject));
-    }
-    let stopped = view
-        .resource
-        .notes
-        .iter()
-        .find(|note| matches!(note.class, Some(Class::Drift(DriftClass::State | DriftClass::Missing))));
-    if let Some(note) = stopped {
-        return answer(kind, Status::False, Reason::Unhealthy, message(note));
-    }
-    if let Some(container) = containers.iter().find(|one| one.health.as_deref() == Some("starting")) {
-        let text = format!("container {}: its health check has not passed yet", container.name);
-        return answer(kind, Status::Unknown, Reason::WaitingForHealth, text);
-    }
-    answer(kind, Status::True, Reason::InSync, "")
 }
 
 fn drifted(view: &View<'_>) -> ConditionReport {
@@ -313,47 +292,5 @@ fn blocked(view: &View<'_>) -> ConditionReport {
             answer(ConditionType::Blocked, Status::True, reason, message(note))
         }
         None => answer(ConditionType::Blocked, Status::False, Reason::InSync, ""),
-    }
-}
-
-/// The containers that a stack made, whatever became of them.
-fn containers(desired: &DesiredState, observed: &Observation, id: &ResourceId) -> Vec<ContainerReport> {
-    let host = desired.host_of(id).filter(|_| id.kind == Kind::Stack);
-    let facts = host.and_then(|host| observed.hosts.get(host)).and_then(Known::known);
-    let text = id.to_string();
-    let own = facts.into_iter().flat_map(|facts| &facts.containers);
-    let mut reports: Vec<ContainerReport> = own
-        .filter(|container| container.labels.get(labels::RESOURCE) == Some(&text))
-        .map(container_report)
-        .collect();
-    reports.sort_by(|a, b| a.name.cmp(&b.name));
-    reports
-}
-
-fn container_report(container: &ContainerFacts) -> ContainerReport {
-    let state = match container.state.status {
-        ContainerStatus::Created => "created".to_owned(),
-        ContainerStatus::Running => "running".to_owned(),
-        ContainerStatus::Paused => "paused".to_owned(),
-        ContainerStatus::Restarting => format!("restarting ({})", container.state.exit_code),
-        ContainerStatus::Exited => format!("exited ({})", container.state.exit_code),
-        ContainerStatus::Removing => "removing".to_owned(),
-        ContainerStatus::Dead => "dead".to_owned(),
-    };
-    let health = container.state.health.filter(|_| container.state.status == ContainerStatus::Running);
-    ContainerReport {
-        name: container.name.clone(),
-        service: container.labels.get(labels::COMPOSE_SERVICE).cloned().unwrap_or_default(),
-        state,
-        health: health.map(|health| {
-            match health {
-                HealthStatus::Starting => "starting",
-                HealthStatus::Healthy => "healthy",
-                HealthStatus::Unhealthy => "unhealthy",
-            }
-            .to_owned()
-        }),
-        image: container.image.clone(),
-        image_id: container.image_id.clone(),
     }
 }

@@ -1,15 +1,16 @@
 //! The second half of a pass: execute, look again, keep what happened.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::prove::{Ran, prove};
-use super::report::{PassReport, Prepared};
+use super::prove::{Ran, prove, settle};
+use super::report::{PassReport, Prepared, blame};
 use super::{Context, PassError, look};
-use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute, recover};
+use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::model::problem::printable;
@@ -17,7 +18,7 @@ use crate::plan::plan::Plan;
 use crate::plan::report::conditions;
 use crate::record::save::{Pass, Saved, save};
 use crate::record::store::Store;
-use crate::telemetry::{Phase, record_duration, run_span};
+use crate::telemetry::{Phase, pass_span, record_duration};
 
 /// How long a pass waits for a lock that another one holds; whoever woke it tries again later.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -33,21 +34,21 @@ pub async fn carry_out(
 ) -> Result<PassReport, PassError> {
     let store = context.store.as_ref().ok_or(PassError::NoStore)?;
     let correlation = format!("{}-{:08x}", Utc::now().format("%Y%m%dT%H%M%S"), rand::random::<u32>());
-    let span = run_span(&correlation);
+    let span = pass_span(&correlation);
     let work = async {
         // What an earlier process was asked and never answered: told from what was just observed, not asked again.
-        for run in recover(store, &prepared.observed, Utc::now()).await?.runs {
-            tracing::warn!(run, "an earlier run was interrupted");
-        }
+        settle(context, store, desired, &prepared.observed).await?;
         let request = prepared.request.clone();
-        let kept = Kept { store, desired, correlation: &correlation, request: request.as_deref() };
+        let strayed = prepared.memory.strayed.clone();
+        let correlation = correlation.as_str();
+        let kept = Kept { store, desired, correlation, request: request.as_deref(), strayed: &strayed };
         if prepared.plan.steps.is_empty() {
             let mut report = PassReport::unchanged(prepared);
             kept.keep(&mut report).await?;
             return Ok(report);
         }
         let begun = Instant::now();
-        let outcome = run(context, store, desired, &prepared, &correlation, cancel).await?;
+        let outcome = run(context, store, desired, &prepared, correlation, cancel).await?;
         record_duration(Phase::Apply, begun.elapsed());
         let (observed, memory) = look(context, desired).await?;
         let Prepared { observed: before, plan, only, manual, fences, .. } = prepared;
@@ -86,6 +87,9 @@ async fn run(
     correlation: &str,
     cancel: &CancellationToken,
 ) -> Result<RunOutcome, PassError> {
+    let changed: BTreeSet<&ResourceId> = prepared.plan.steps.iter().map(|step| &step.resource).collect();
+    let mut reports = conditions(desired, &prepared.observed, &prepared.plan);
+    reports.retain(|report| changed.contains(&report.id));
     let apply = ApplyContext {
         store,
         clients: &context.clients,
@@ -98,6 +102,7 @@ async fn run(
         why: &why(&prepared.plan),
         seen: Some(&prepared.fences),
         patience: LOCK_PATIENCE,
+        reports: &reports,
         progress: &context.progress,
     };
     Ok(execute(&apply, &prepared.plan, cancel).await?)
@@ -109,13 +114,17 @@ struct Kept<'a> {
     desired: &'a DesiredState,
     correlation: &'a str,
     request: Option<&'a str>,
+    strayed: &'a BTreeSet<String>,
 }
 
 impl Kept<'_> {
     async fn keep(&self, report: &mut PassReport) -> Result<(), PassError> {
         let begun = Instant::now();
         let latest = report.after.as_ref().unwrap_or(&report.plan);
-        let reports = conditions(self.desired, &report.observed, latest);
+        let mut reports = conditions(self.desired, &report.observed, latest);
+        if let Some(outcome) = &report.outcome {
+            blame(&mut reports, outcome);
+        }
         let pass = Pass {
             desired: self.desired,
             observed: &report.observed,
@@ -126,6 +135,7 @@ impl Kept<'_> {
             evidence: report.evidence.as_deref(),
             correlation: self.correlation,
             request: self.request,
+            strayed: self.strayed,
         };
         let Saved { result, .. } = save(self.store, &pass, Utc::now()).await?;
         report.result = result;
@@ -158,5 +168,6 @@ fn scope_text(prepared: &Prepared) -> String {
 }
 
 fn why(plan: &Plan) -> String {
-    format!("{} steps at {}", plan.steps.len(), plan.revision)
+    let count = plan.steps.len();
+    format!("{count} step{} at {}", if count == 1 { "" } else { "s" }, plan.revision)
 }

@@ -91,6 +91,7 @@ impl Context {
                 ContextError::StateDir { path, err }
             })?;
         }
+        crate::desired::validate::prepare();
         let secrets = resolver(&settings, environment);
         let source = Source::open(&source_settings(&settings, &secrets)?)?;
         let key_file = settings.state_dir.join(KEY_FILE);
@@ -112,7 +113,11 @@ impl Context {
     ///
     /// `fetch` brings our copies of the Repositories that documents name up to date first.
     pub async fn load_desired(&self, at: &At, fetch: bool) -> Result<Loaded, SourceError> {
-        load(&self.source, at, &self.secrets, &LoadOptions { now: Utc::now(), fetch }).await
+        let loaded = load(&self.source, at, &self.secrets, &LoadOptions { now: Utc::now(), fetch }).await?;
+        if let Some(state) = &loaded.state {
+            self.clients.use_keys(&state.engine_keys).await;
+        }
+        Ok(loaded)
     }
 }
 

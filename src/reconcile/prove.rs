@@ -1,5 +1,6 @@
 //! The evidence of a run: written, committed where the settings say so, and removed when it is old.
 //!
+//! A run whose process died is proven by the next pass, from its journal.
 //! A run that cannot be proven has happened all the same: a failure here is told, and fails nothing.
 
 use std::path::PathBuf;
@@ -7,15 +8,16 @@ use std::path::PathBuf;
 use chrono::{TimeDelta, Utc};
 
 use super::Context;
-use crate::apply::{RunOutcome, endpoints};
+use crate::apply::{RunOutcome, endpoints, recover};
 use crate::desired::state::DesiredState;
 use crate::model::problem::error_chain;
 use crate::observed::observation::Observation;
 use crate::plan::plan::Plan;
 use crate::record::events::{NewEvent, Severity};
 use crate::record::evidence::commit::commit_pack;
-use crate::record::evidence::{Masker, Pack, Proof, prune, tails};
-use crate::record::store::Store;
+use crate::record::evidence::{Interrupted, Masker, Pack, Proof, prune, tails};
+use crate::record::runs::RunRecord;
+use crate::record::store::{Store, StoreError};
 
 /// What a run is proven with.
 pub(super) struct Ran<'a> {
@@ -46,14 +48,51 @@ pub(super) async fn prove(
         logs: &logs,
         masker: &masker,
     });
+    keep(context, store, desired, &ran.outcome.run, pack, &masker).await
+}
+
+/// Closes the books of runs whose process died; each gets a pack of what the journal knows.
+pub async fn settle(
+    context: &Context,
+    store: &Store,
+    desired: &DesiredState,
+    observed: &Observation,
+) -> Result<(), StoreError> {
+    let recovery = recover::recover(store, observed, Utc::now()).await?;
+    for run in &recovery.runs {
+        tracing::warn!(run = run.id, "an earlier run was interrupted");
+        let journal = store.journal(&run.id).await?;
+        let mut masker = Masker::new(desired, &context.key);
+        masker.learn(observed);
+        let found = Utc::now();
+        let known = Interrupted { run, journal: &journal, after: observed, found, masker: &masker };
+        // A run that never asked for anything has nothing to prove.
+        let evidence = match journal.is_empty() {
+            true => None,
+            false => keep(context, store, desired, run, Pack::interrupted(&known), &masker).await,
+        };
+        recover::close(store, run, evidence.as_deref(), Utc::now()).await?;
+    }
+    Ok(())
+}
+
+/// Writes a pack, commits it where the settings say so and removes old ones; returns its folder.
+async fn keep(
+    context: &Context,
+    store: &Store,
+    desired: &DesiredState,
+    run: &RunRecord,
+    pack: Pack,
+    masker: &Masker,
+) -> Option<String> {
     let target = commit_target(context, desired);
-    let (state_dir, run) = (context.settings.state_dir.clone(), ran.outcome.run.id.clone());
+    let (state_dir, id) = (context.settings.state_dir.clone(), run.id.clone());
     let keep = TimeDelta::from_std(context.settings.evidence.keep).unwrap_or(TimeDelta::MAX);
     let written = tokio::task::spawn_blocking(move || {
         let pack = pack.write(&state_dir).map_err(|err| (None, error_chain(&err)))?;
         let committed = match target {
             None => Ok(()),
-            Some(Ok((repository, branch))) => commit_pack(&state_dir, &pack, &run, &repository, &branch)
+            Some(Ok((repository, branch))) => commit_pack(&state_dir, &pack, &id, &repository, &branch)
                 .map(drop)
                 .map_err(|err| error_chain(&err)),
             Some(Err(why)) => Err(why),
@@ -72,13 +111,13 @@ pub(super) async fn prove(
     let why = masker.text(&why);
     tracing::error!(why, "evidence is incomplete");
     let event = NewEvent {
-        correlation: &ran.outcome.run.correlation,
+        correlation: &run.correlation,
         resource: None,
         kind: "Evidence",
         reason: "EvidenceFailed",
-        revision: ran.plan.revision.commit.as_deref().unwrap_or_default(),
+        revision: run.revision.commit.as_deref().unwrap_or_default(),
         severity: Severity::Warning,
-        message: &format!("run {}: {why}", ran.outcome.run.id),
+        message: &format!("run {}: {why}", run.id),
     };
     if let Err(err) = store.add_event(&event, Utc::now()).await {
         tracing::error!(%err, "failed to keep an event");

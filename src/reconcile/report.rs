@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 
 use super::Context;
-use crate::apply::RunOutcome;
+use crate::apply::{RunOutcome, StepStatus};
 use crate::desired::state::DesiredState;
+use crate::model::condition::{ConditionType, Reason};
 use crate::model::id::ResourceId;
 use crate::observed::observation::Observation;
 use crate::plan::memory::Memory;
 use crate::plan::plan::Plan;
 use crate::plan::planner::{self, PlanInput};
+use crate::plan::report::ResourceReport;
 use crate::record::locks::Fences;
 use crate::record::runs::RunResult;
 
@@ -28,7 +30,7 @@ pub struct Prepared {
     pub(super) manual: bool,
     /// The manual request that the pass answers, by token; kept with the resources.
     pub request: Option<String>,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 impl Prepared {
@@ -97,5 +99,96 @@ impl PassReport {
     pub fn converged(&self) -> bool {
         let plan = self.after.as_ref().unwrap_or(&self.plan);
         plan.complete && plan.steps.is_empty()
+    }
+}
+
+/// The most characters of an error that a condition quotes; the whole text is in the evidence.
+const ERROR_MAX: usize = 500;
+
+/// Says in the conditions why what is still to be done was not: the error of the run that just tried, before its cause.
+pub(super) fn blame(reports: &mut [ResourceReport], outcome: &RunOutcome) {
+    for report in reports {
+        let failed = outcome.steps.iter().find(|step| {
+            step.resource == report.id && step.status == StepStatus::Failed && !step.waited_in_vain
+        });
+        let Some((step, error)) = failed.and_then(|step| Some((step, step.error.as_ref()?))) else {
+            continue;
+        };
+        let message: String = format!("{}: {error}", step.subject).chars().take(ERROR_MAX).collect();
+        for condition in &mut report.conditions {
+            let asks = matches!(condition.kind, ConditionType::Ready | ConditionType::Reconciling);
+            if asks && condition.reason == Reason::Progressing {
+                condition.reason = Reason::ApplyFailed;
+                condition.message.clone_from(&message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::outcome::StepOutcome;
+    use crate::model::condition::Status;
+    use crate::model::id::{Kind, Revision};
+    use crate::plan::report::ConditionReport;
+    use crate::plan::step::{Action, Subject, SubjectKind};
+    use crate::record::runs::{Counts, RunRecord};
+
+    fn outcome(id: &ResourceId) -> RunOutcome {
+        let (now, revision) = (Utc::now(), Revision { reference: "main".into(), commit: None });
+        let run = RunRecord {
+            id: "1".into(),
+            correlation: "c".into(),
+            scope: "all".into(),
+            revision,
+            plan_hash: "v1:h".into(),
+            holder: "here/1".into(),
+            started: now,
+            ended: None,
+            outcome: RunResult::Running,
+            counts: Counts::default(),
+            evidence: None,
+            message: String::new(),
+        };
+        let step = StepOutcome {
+            id: 1,
+            resource: id.clone(),
+            host: "local".into(),
+            subject: Subject { kind: SubjectKind::Image, name: "busybox:1".into() },
+            action: Action::Pull,
+            status: StepStatus::Failed,
+            error: Some("failed to pull".into()),
+            waited_in_vain: false,
+            started: None,
+            ended: None,
+            detail: Vec::new(),
+        };
+        RunOutcome { run, steps: vec![step], started: now, ended: now, stopped: None, lease: None }
+    }
+
+    #[test]
+    fn a_failed_step_is_why_its_resource_is_not_ready_and_nobody_elses() {
+        let (web, db) = (ResourceId::new(Kind::Stack, "web"), ResourceId::new(Kind::Stack, "db"));
+        let report = |id: &ResourceId| {
+            let condition = |kind, status| ConditionReport {
+                kind,
+                status,
+                reason: Reason::Progressing,
+                message: "image busybox:1: missing".into(),
+            };
+            let conditions = vec![
+                condition(ConditionType::Ready, Status::False),
+                condition(ConditionType::Reconciling, Status::True),
+            ];
+            ResourceReport { id: id.clone(), digest: "v1:d".into(), conditions, containers: Vec::new() }
+        };
+        let mut reports = [report(&web), report(&db)];
+        blame(&mut reports, &outcome(&web));
+        for condition in &reports[0].conditions {
+            assert_eq!(condition.reason, Reason::ApplyFailed);
+            assert_eq!(condition.message, "image busybox:1: failed to pull");
+        }
+        assert_eq!(reports[1], report(&db));
     }
 }

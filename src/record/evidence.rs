@@ -8,6 +8,7 @@
 pub mod chain;
 pub mod commit;
 mod facts;
+mod interrupted;
 mod mask;
 mod prune;
 mod tails;
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use interrupted::Interrupted;
 pub use mask::Masker;
 pub use prune::prune;
 pub use tails::tails;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::store::{Store, StoreError, time_text};
+use crate::model::condition::SourceCondition;
 use crate::model::id::Revision;
 
 /// The fact that says when `serve` was last alive.
@@ -12,9 +13,9 @@ pub const HEARTBEAT: &str = "heartbeat";
 /// The fact that holds the last revision without errors, as JSON.
 pub const LAST_GOOD_REVISION: &str = "last-good-revision";
 /// The fact that holds the state repository's condition, as JSON.
-pub const SOURCE_CONDITION: &str = "source-condition";
+const SOURCE_CONDITION: &str = "source-condition";
 
-/// The heartbeat's text once `serve` has ended by itself.
+/// The heartbeat's text is its controller; this is it once `serve` has ended by itself.
 pub const STOPPED: &str = "stopped";
 /// A heart beats each minute; without two beats in a row nobody lives.
 const HEARTBEAT_AGE_MAX: TimeDelta = TimeDelta::seconds(150);
@@ -36,6 +37,7 @@ pub struct Fact {
 statements! {
     NOTE = "INSERT INTO facts (name, text, noted) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET text = excluded.text, noted = excluded.noted";
+    END = "UPDATE facts SET text = $3, noted = $4 WHERE name = $1 AND text = $2";
     READ = "SELECT text, noted FROM facts WHERE name = $1";
     STOP = "INSERT INTO stops (host, container, name, stopped) VALUES ($1, $2, $3, $4)
             ON CONFLICT (host, container) DO UPDATE SET name = excluded.name, stopped = excluded.stopped";
@@ -53,6 +55,19 @@ impl Store {
         let mut writing = self.writing().await?;
         let insert = sqlx::query(NOTE).bind(name).bind(text).bind(time_text(now));
         self.read(insert.execute(writing.connection()).await)?;
+        writing.commit().await
+    }
+
+    /// Notes that the controller lives, by who it is.
+    pub async fn beat(&self, controller: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.note_fact(HEARTBEAT, controller, now).await
+    }
+
+    /// Notes that a controller has ended; one that has taken its place lives on.
+    pub async fn end_beat(&self, controller: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut writing = self.writing().await?;
+        let update = sqlx::query(END).bind(HEARTBEAT).bind(controller).bind(STOPPED).bind(time_text(now));
+        self.read(update.execute(writing.connection()).await)?;
         writing.commit().await
     }
 
@@ -77,6 +92,21 @@ impl Store {
     pub async fn good_revision(&self) -> Result<Option<Revision>, StoreError> {
         let fact = self.fact(LAST_GOOD_REVISION).await?;
         fact.map(|fact| self.json("a revision", &fact.text)).transpose()
+    }
+
+    /// Notes what is true of the state repository.
+    pub async fn note_source(
+        &self,
+        condition: &SourceCondition,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.note_fact(SOURCE_CONDITION, &super::store::json_text(condition), now).await
+    }
+
+    /// What is true of the state repository, as the controller last said; `None` before it has said anything.
+    pub async fn source(&self) -> Result<Option<SourceCondition>, StoreError> {
+        let fact = self.fact(SOURCE_CONDITION).await?;
+        fact.map(|fact| self.json("the state repository's condition", &fact.text)).transpose()
     }
 
     /// Notes that a person stopped a container, by the engine's id.
@@ -137,6 +167,20 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_one_controller_is_not_the_end_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("ipaictl.db")).await.unwrap();
+        let now = Utc::now();
+        let alive = async || is_alive(store.fact(HEARTBEAT).await.unwrap().as_ref(), now);
+        store.beat("boot 1 100", now).await.unwrap();
+        store.beat("boot 2 200", now).await.unwrap();
+        store.end_beat("boot 1 100", now).await.unwrap();
+        assert!(alive().await);
+        store.end_beat("boot 2 200", now).await.unwrap();
+        assert!(!alive().await);
+    }
 
     #[test]
     fn a_controller_lives_while_its_heart_beats_and_until_it_says_that_it_ended() {

@@ -18,6 +18,7 @@ pub mod runs;
 pub mod events;
 pub mod requests;
 pub mod facts;
+pub mod serving;
 pub mod save;
 pub mod evidence;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is true of each resource, and what was last applied of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -124,6 +124,8 @@ impl Store {
             orphans: self.orphans().await?,
             corrections: self.corrections(now).await?,
             no_progress: self.attempts().await?,
+            // Only git knows; see `reconcile`.
+            strayed: BTreeSet::new(),
         })
     }
 

@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
+use super::save;
 use super::store::{Store, StoreError, Writing, json_text, time_text, word};
 use crate::model::id::{ResourceId, Revision};
+use crate::plan::report::ResourceReport;
 
 /// How many runs are kept: at ten a day, more than two years.
 const RUNS_MAX: i64 = 10_000;
@@ -25,6 +27,8 @@ pub struct NewRun<'a> {
     pub plan_hash: &'a str,
     /// Who runs it.
     pub holder: &'a str,
+    /// What is true of the resources that it acts on, as it begins.
+    pub reports: &'a [ResourceReport],
 }
 
 /// One run.
@@ -147,7 +151,7 @@ struct Row {
 }
 
 impl Store {
-    /// Writes that a run begins, and gives it its id.
+    /// Writes that a run begins and what is true of its resources meanwhile, and gives it its id.
     pub async fn begin_run(&self, run: &NewRun<'_>, now: DateTime<Utc>) -> Result<RunRecord, StoreError> {
         let minute = now.format("%Y%m%d-%H%M").to_string();
         let mut writing = self.writing().await?;
@@ -165,6 +169,7 @@ impl Store {
             .bind(run.holder)
             .bind(time_text(now));
         self.read(insert.execute(writing.connection()).await)?;
+        save::begin(&mut writing, run, now).await?;
         writing.commit().await?;
         Ok(RunRecord {
             id,

@@ -7,14 +7,15 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::events::{self, NewEvent, Severity};
+use super::graves::{self, Seen};
 use super::resources::{self, SeenApplied, Transition};
-use super::runs::{self, RunEnd, RunResult};
+use super::runs::{self, NewRun, RunEnd, RunResult};
 use super::store::{Store, StoreError, Writing};
-use super::{graves, guards, inventory};
+use super::{guards, inventory};
 use crate::apply::outcome::{RunOutcome, StepStatus};
 use crate::apply::verify::{Verification, is_applied, verify};
 use crate::desired::state::DesiredState;
-use crate::model::condition::{ConditionType, Status};
+use crate::model::condition::{ConditionType, Reason, Status};
 use crate::model::id::{Kind, ResourceId, Revision};
 use crate::observed::observation::Observation;
 use crate::plan::plan::Plan;
@@ -42,6 +43,8 @@ pub struct Pass<'a> {
     pub evidence: Option<&'a str>,
     /// Ties log lines, events and the run together.
     pub correlation: &'a str,
+    /// Commits that the revision does not descend from; see `Memory`.
+    pub strayed: &'a BTreeSet<String>,
     /// The manual request that this pass answers, by token.
     pub request: Option<&'a str>,
 }
@@ -74,15 +77,31 @@ pub async fn save(store: &Store, pass: &Pass<'_>, now: DateTime<Utc>) -> Result<
             resources::handled(&mut writing, &report.id, token).await?;
         }
     }
+    // Before it is kept as applied: whether an absence counts is read off what was applied before.
+    let seen = Seen { revision: &latest.revision, strayed: pass.strayed };
+    graves::orphan(&mut writing, latest, &seen, now).await?;
+    graves::bury(&mut writing, &desired, &seen, now).await?;
     keep_applied(&mut writing, pass, latest).await?;
     if let (Some(outcome), Some(result)) = (pass.outcome, result) {
         keep_run(&mut writing, pass, outcome, verification.as_ref(), result, now).await?;
     }
-    graves::orphan(&mut writing, latest, now).await?;
-    graves::bury(&mut writing, &desired, &latest.revision, now).await?;
     tell(&mut writing, &transitions, Some(&latest.revision), pass.correlation, now).await?;
     writing.commit().await?;
     Ok(Saved { result, verification })
+}
+
+/// Notes what a run that begins is about: it may wait for health for minutes, and whoever asks meanwhile is to see
+/// the new generation, the revision that is tried and that work is under way.
+pub(super) async fn begin(
+    writing: &mut Writing,
+    run: &NewRun<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut transitions = Vec::new();
+    for report in run.reports {
+        transitions.extend(resources::judge(writing, report, Some(run.revision), now).await?);
+    }
+    tell(writing, &transitions, Some(run.revision), run.correlation, now).await
 }
 
 /// The Compose project of a stack, when it is known.
@@ -181,10 +200,12 @@ fn result_of(
     let holds = verification.is_some_and(Verification::holds);
     let touched: BTreeSet<&ResourceId> = outcome.steps.iter().map(|step| &step.resource).collect();
     let unhealthy = reports.iter().filter(|report| touched.contains(&report.id)).any(|report| {
-        report
-            .conditions
-            .iter()
-            .any(|condition| condition.kind == ConditionType::Healthy && condition.status == Status::False)
+        // What was held back or blocked was never made: that is said, but nothing that was done is ill for it.
+        report.conditions.iter().any(|condition| {
+            condition.kind == ConditionType::Healthy
+                && condition.status == Status::False
+                && condition.reason == Reason::Unhealthy
+        })
     });
     match () {
         () if failed => RunResult::Failed,
@@ -203,15 +224,19 @@ fn message_of(outcome: &RunOutcome, verification: Option<&Verification>) -> Stri
         (None, None) => match verification {
             None => "what was done could not be looked at afterwards".to_owned(),
             Some(found) if !found.again.is_empty() => {
-                format!("{} steps were done but are needed again", found.again.len())
+                format!("{} done but needed again", steps(found.again.len()))
             }
             Some(found) if !found.unknown.is_empty() => {
-                format!("{} steps were done but could not be looked at", found.unknown.len())
+                format!("{} done but could not be looked at", steps(found.unknown.len()))
             }
             Some(_) => String::new(),
         },
     };
     error.chars().take(MESSAGE_MAX).collect()
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { "1 step was".to_owned() } else { format!("{count} steps were") }
 }
 
 fn reason_of(result: RunResult) -> &'static str {
@@ -244,7 +269,8 @@ pub(super) async fn tell(
             continue;
         }
         // Work under way and pauses are no trouble.
-        let is_usual = matches!(after.kind, ConditionType::Reconciling | ConditionType::Suspended);
+        let is_usual = matches!(after.kind, ConditionType::Reconciling | ConditionType::Suspended)
+            || after.reason == Reason::Progressing;
         let message: String = match after.message.as_str() {
             "" => format!("{} is {}", after.kind, after.status),
             text => format!("{} is {}: {text}", after.kind, after.status).chars().take(MESSAGE_MAX).collect(),

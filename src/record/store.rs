@@ -13,8 +13,9 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::migrations;
@@ -23,6 +24,8 @@ use super::migrations;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// One connection writes, one reads beside it; more would only wait for the file.
 const CONNECTIONS_MAX: u32 = 2;
+/// A reader asks one thing after another, and opening a connection takes longer than all its questions.
+const READER_CONNECTIONS_MAX: u32 = 1;
 /// How long a task waits for one of our own connections: writers wait for the file before, so this is generous.
 const POOL_WAIT: Duration = Duration::from_secs(30);
 /// SQLite's way to begin a transaction that writes: it waits for the file now, not at the first write.
@@ -116,7 +119,7 @@ impl Store {
     /// and refuses a damaged file.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
         let new = prepare(path)?;
-        let store = Store::connect(path).await?;
+        let store = Store::connect(path, CONNECTIONS_MAX).await?;
         migrations::migrate(&store).await?;
         if !new {
             store.check().await?;
@@ -132,12 +135,12 @@ impl Store {
         if !is_there {
             return Ok(None);
         }
-        let store = Store::connect(path).await?;
+        let store = Store::connect(path, READER_CONNECTIONS_MAX).await?;
         migrations::migrate(&store).await?;
         Ok(Some(store))
     }
 
-    async fn connect(path: &Path) -> Result<Store, StoreError> {
+    async fn connect(path: &Path, connections: u32) -> Result<Store, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -145,7 +148,7 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY_WAIT);
         let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
+            .max_connections(connections)
             .min_connections(0)
             .acquire_timeout(POOL_WAIT)
             .connect_with(options)
@@ -191,7 +194,7 @@ impl Store {
         self.pool.close().await;
     }
 
-    pub(super) async fn reading(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, StoreError> {
+    pub(super) async fn reading(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         self.read(self.pool.acquire().await)
     }
 
@@ -199,8 +202,10 @@ impl Store {
     /// SQLite's busy loop.
     pub(super) async fn writing(&self) -> Result<Writing, StoreError> {
         let turn = self.writer.clone().lock_owned().await;
-        let transaction = self.read(self.pool.begin_with(BEGIN_WRITING).await)?;
-        Ok(Writing { transaction, store: self.clone(), _turn: turn })
+        let connection = self.reading().await?;
+        let mut writing = Writing { connection, store: self.clone(), is_committed: false, _turn: turn };
+        self.read(sqlx::query(BEGIN_WRITING).execute(writing.connection()).await)?;
+        Ok(writing)
     }
 
     /// Gives a database answer this store's error.
@@ -245,21 +250,35 @@ impl Store {
 }
 
 /// A transaction that writes, and this process's turn to do so. Dropped without a commit, it did nothing.
+///
+/// Its connection is used again only after a commit: a full disk or a failing one makes SQLite roll back by itself,
+/// so that nobody could tell whether the next user would find a transaction in it. Closing settles that.
 pub struct Writing {
-    transaction: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
     pub(super) store: Store,
+    is_committed: bool,
     _turn: OwnedMutexGuard<()>,
 }
 
 impl Writing {
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.transaction
+        &mut self.connection
     }
 
     /// Makes everything in it durable, or says why nothing was kept.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        let Writing { transaction, store, _turn } = self;
-        store.read(transaction.commit().await)
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        store.read(sqlx::query("COMMIT").execute(self.connection()).await)?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store on real files: every statement, every refusal.
 
 mod locking;
+mod rewritten;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -179,6 +180,7 @@ async fn history_tells_runs_of_a_minute_apart() {
         revision: &revision("def"),
         plan_hash: "v1:y",
         holder: "tester",
+        reports: &[],
     };
     let second = store.begin_run(&new, at(5)).await.unwrap();
     assert!(second.id.ends_with("-2"));

@@ -211,6 +211,14 @@ fn manual_pages_and_completions_are_written() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     let page = std::fs::read_to_string(program.work().join("man/ipaictl-diff.1")).unwrap();
     assert!(page.contains("detailed"));
+    for name in COMMANDS.iter().map(|name| format!("ipaictl-{name}.1")).chain(["ipaictl.1".to_owned()]) {
+        let page = std::fs::read_to_string(program.work().join("man").join(&name)).unwrap();
+        for section in [".SH SYNOPSIS\n", ".SH EXAMPLES\n", ".SH \"EXIT STATUS\"\n"] {
+            assert_eq!(page.matches(section).count(), 1, "{name}: {section}");
+        }
+        assert!(!page.contains("EXTRA") && !page.contains("\n..."), "{name}:\n{page}");
+    }
+    assert!(page.contains("[\\-\\-revision REV]") && page.contains("[KIND/NAME]..."), "{page}");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = program.run(["completions", shell]);
         assert!(ran.code == 0 && ran.out.contains("reconcile"), "{shell}");
@@ -267,8 +275,19 @@ fn a_source_that_cannot_be_read_is_explained() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
     }
+    // The same is a wrong setting to the controller, which waits only for what was there or is elsewhere.
+    let ran = program.run(["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    for arguments in
+        [vec!["diff"], vec!["serve", "--listen", "127.0.0.1:0"], vec!["--repo", "absent", "diff"]]
+    {
+        let ran = program.run(&arguments);
+        assert!(ran.err.contains("Hint: ") && ran.err.contains("ipaictl init"), "{arguments:?}: {}", ran.err);
+    }
     let (program, state) = Program::starter();
     let state = state.to_str().unwrap();
+    let ran = program.run(["diff", "--repo", state, "--path", "nope"]);
+    assert!(ran.code == 2 && ran.err.contains("Hint: ") && ran.err.contains("--path"), "{}", ran.err);
     for (arguments, says) in [
         (vec!["--revision", "mian"], "Did you mean `main`?"),
         (vec!["--path", "desired-stat"], "desired-state"),
@@ -280,6 +299,55 @@ fn a_source_that_cannot_be_read_is_explained() {
     }
     let ran = program.run(["diff", "--repo", state, "--revision", "mian", "--detailed-exitcode"]);
     assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn what_cannot_be_written_or_bound_ends_with_1_and_a_wrong_address_with_2() {
+    let (program, state) = Program::starter();
+    let state = state.to_str().unwrap();
+    // A file stands where a folder is needed, which stops even root.
+    std::fs::write(program.work().join("file"), "").unwrap();
+    for arguments in
+        [vec!["init", "file/state"], vec!["schema", "--out", "file/crds"], vec!["man", "--out", "file/man"]]
+    {
+        let ran = program.run(&arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains("Hint: Name a place"), "{arguments:?}: {}", ran.err);
+    }
+    std::fs::remove_file(Path::new(state).join("desired-state/hello.yaml")).unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.env("HOME", program.home.path()).arg("-C").arg(state).args(arguments);
+        assert!(command.status().unwrap().success());
+    };
+    git(&["commit", "-qam", "no stack"]);
+    let ran = program.run(["plan", "--repo", state, "--out", "file/saved.plan"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("Hint: Name a place"), "{}", ran.err);
+    let ran = program.run(["plan", "--repo", state, "--out", "saved.plan"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_schema("saved-plan", &std::fs::read_to_string(program.work().join("saved.plan")).unwrap());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (address, code) in [(address.as_str(), 1), ("0.0.0.0:0", 2)] {
+        let ran = program.run(["serve", "--repo", state, "--listen", address]);
+        assert_eq!(ran.code, code, "{address}: {}", ran.err);
+        assert!(ran.err.contains("Hint: "), "{}", ran.err);
+    }
+    std::fs::write(program.work().join("config.yaml"), "stateDir: file/state\n").unwrap();
+    let ran = program.run(["--config", "config.yaml", "serve", "--repo", state, "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+}
+
+#[test]
+fn a_v_says_what_was_read_and_how_long_it_took() {
+    let (program, state) = Program::starter();
+    let state = state.to_str().unwrap();
+    assert!(!program.run(["diff", "--repo", state]).err.contains(" ms"));
+    let ran = program.run(["diff", "--repo", state, "-v"]);
+    for says in ["Read main ", "1 host, 0 repositories, 1 stack", "Host/local: ", "Observed and planned"] {
+        assert!(ran.err.contains(says), "{says}: {}", ran.err);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ipaictl::skills::stack::compose::{ComposeFiles, ComposeLoad, ComposeRequest, FileRead, load};
+use ipaictl::skills::stack::compose::{ComposeFiles, ComposeLoad, ComposeRequest, FileRead, Refusal, load};
 use ipaictl::skills::stack::spec::ComposeSpec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ impl ComposeFiles for Directory {
     fn read(&self, path: &str) -> FileRead {
         let full = if path.starts_with('/') { PathBuf::from(path) } else { self.0.join(path) };
         if !full.starts_with(&self.0) {
-            return FileRead::Refused("lies outside of the repository".to_owned());
+            return FileRead::Refused(Refusal::outside("lies outside of the repository"));
         }
         match fs::read(&full) {
             Ok(bytes) => FileRead::Bytes(bytes),
@@ -83,6 +83,7 @@ impl Case {
             variables: &self.variables,
             secret_variables: &BTreeSet::new(),
             files: &Directory(self.root.clone()),
+            place: &|_| None,
         })
     }
 
@@ -185,7 +186,8 @@ fn peer() -> Option<PathBuf> {
 fn shared() -> Option<PathBuf> {
     let root = std::env::var_os("IPAICTL_SHARED").map_or_else(|| package().join("../shared"), PathBuf::from);
     let fixtures = root.join("fixtures/ipai-repo");
-    if fixtures.is_dir() {
+    // Without `..` in it, as a checkout's directory is.
+    if let Ok(fixtures) = fixtures.canonicalize() {
         return Some(fixtures);
     }
     println!("skipped: {} does not exist (IPAICTL_SHARED names the folder)", fixtures.display());
@@ -422,6 +424,7 @@ fn load_bytes(files: BTreeMap<String, Vec<u8>>) -> ComposeLoad {
         variables: &BTreeMap::new(),
         secret_variables: &BTreeSet::new(),
         files: &Memory(files),
+        place: &|_| None,
     })
 }
 

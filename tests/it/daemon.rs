@@ -1,5 +1,6 @@
 //! `serve` itself: the real program over real git repositories and a real Docker Engine.
 
+mod disk;
 mod engine;
 mod healing;
 mod sources;
@@ -94,10 +95,11 @@ impl World {
     fn config(&self) -> PathBuf {
         let path = self.lab.folder.path().join("config.yaml");
         let text = format!(
-            "repo: {}\nstateDir: {}\nlisten: 127.0.0.1:{}\nlog: {{filter: debug}}\n{}",
+            "repo: {}\nstateDir: {}\nlisten: 127.0.0.1:{}\n{}{}",
             self.repo,
             self.state().display(),
             self.port,
+            if self.settings.contains("log:") { "" } else { "log: {filter: debug}\n" },
             self.settings
         );
         std::fs::write(&path, text).unwrap();
@@ -109,6 +111,12 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipaictl"));
         command.arg("--config").arg(self.config()).stdin(Stdio::null());
         command
+    }
+
+    /// What a command prints on standard output.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command().args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Starts the controller and waits until it is ready.

@@ -1,6 +1,7 @@
 //! Reading the desired state: from real git servers, from good, bad and hostile trees.
 
 mod errors;
+mod files;
 mod hostile;
 mod properties;
 mod schemas;

@@ -1,5 +1,7 @@
 //! What apply does to a real engine. Each test ends the same way: a second diff is empty.
 
+mod checkout;
+
 use std::process::Command;
 
 use crate::world::{World, docker, eventually, free_port, root, text_of};
@@ -344,6 +346,11 @@ fn dependencies_start_in_order_and_a_failed_one_stops_only_its_dependents() {
         .output()
         .unwrap();
     assert_ne!(String::from_utf8_lossy(&app.stdout).trim(), "true");
+    let history: serde_json::Value =
+        serde_json::from_str(&world.run(&["history", "-o", "json"]).out).unwrap();
+    let counts = &history[0]["counts"];
+    assert_eq!((&counts["failed"], &counts["skipped"]), (&1.into(), &1.into()), "{history:#}");
+    assert!(history[0]["message"].as_str().unwrap().contains("migrate"), "{history:#}");
     world.edit("compose.yaml", "exit 3", "exit 0");
     world.commit("fix: migrate");
     world.apply();

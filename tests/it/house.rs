@@ -151,3 +151,24 @@ fn no_file_grows_beyond_what_one_can_read() {
         .collect();
     assert!(long.is_empty(), "{long:#?}");
 }
+
+#[test]
+fn no_banned_dependency_and_no_other_source_is_locked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules = fs::read_to_string(root.join("deny.toml")).unwrap();
+    let banned: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
+        .collect();
+    assert!(banned.contains(&"openssl-sys"), "deny.toml is read: {banned:?}");
+    let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap();
+    let values = |key: &'static str| {
+        lock.lines().filter_map(move |line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'))
+    };
+    assert!(values("name").count() > 100, "Cargo.lock is read");
+    let found: Vec<&str> = values("name").filter(|name| banned.contains(name)).collect();
+    assert!(found.is_empty(), "banned by deny.toml: {found:?}");
+    let allowed = "registry+https://github.com/rust-lang/crates.io-index";
+    let other: Vec<&str> = values("source").filter(|source| *source != allowed).collect();
+    assert!(other.is_empty(), "from elsewhere: {other:?}");
+}

@@ -107,8 +107,8 @@ class Serving:
             events = subprocess.Popen(["docker", "events", "--filter", f"container={name}", "--filter", "event=die",
                                        "--format", "{{.TimeNano}}"], stdout=subprocess.PIPE, text=True)
             time.sleep(0.3)
-            # `rm -f` kills and removes: the engine's own restart policy can't be what heals it.
-            world.docker("rm", "-f", name)
+            # After a kill by hand the engine applies no restart policy, so what starts it again is ipaictl.
+            world.docker("kill", name)
             died = int(events.stdout.readline()) / 1e9
             events.kill()
             found.append(self.journal_after(died, "startContainer") - died)

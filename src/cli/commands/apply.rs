@@ -7,7 +7,7 @@ use chrono::Utc;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::diff;
+use super::{diff, left};
 use crate::apply::{Progress, RunOutcome, StepStatus};
 use crate::cli::args::{ApplyArgs, Format};
 use crate::cli::ui::{Loudness, Ui, to_stderr};
@@ -16,12 +16,12 @@ use crate::config::Settings;
 use crate::desired::At;
 use crate::desired::state::DesiredState;
 use crate::error::{Error, Exit};
-use crate::model::note::NoteKind;
 use crate::model::problem::printable;
 use crate::plan::display;
 use crate::plan::plan::Plan;
 use crate::reconcile::saved::SavedPlan;
 use crate::reconcile::{self, Access, Context, Mode, PassReport, Prepared, Scope};
+use crate::record::evidence::FOLDER as EVIDENCE;
 use crate::record::runs::RunResult;
 
 /// Threads for operations side by side; the engine does the work.
@@ -85,7 +85,7 @@ async fn apply_head(session: &mut Session, args: &ApplyArgs, settings: Settings)
     let context = open(session, settings).await?;
     let desired = session.load(&context).await?;
     let scope = diff::scope(&desired, &args.only)?;
-    let mut prepared = reconcile::prepare(&context, &desired, &scope, Mode::Manual).await?;
+    let mut prepared = session.prepare(&context, &desired, &scope, Mode::Manual).await?;
     permit(args, &context, &desired, &mut prepared)?;
     apply(session, args, &context, &desired, scope, prepared).await
 }
@@ -117,7 +117,7 @@ async fn apply_saved(
         Some(named) => diff::scope(&desired, named)?,
         None => Scope::All,
     };
-    let mut prepared = reconcile::prepare(&context, &desired, &scope, Mode::Manual).await?;
+    let mut prepared = session.prepare(&context, &desired, &scope, Mode::Manual).await?;
     let moved = saved.moved(&prepared.plan);
     if !moved.is_empty() {
         return Err(Error::Stale {
@@ -163,9 +163,10 @@ async fn apply(
     }
     diff::say_hash(session, &prepared.plan);
     if prepared.plan.steps.is_empty() {
-        let report = PassReport::unchanged(prepared);
-        print(session, &report)?;
-        return Ok(left(&report.plan));
+        // Nothing is acted on, so nobody is asked; what was found is kept all the same, for `status`.
+        let report = reconcile::carry_out(context, desired, prepared, &CancellationToken::new()).await?;
+        print(session, context, &report)?;
+        return Ok(left::exit(&report.plan));
     }
     if !args.yes {
         if session.ui.format != Format::Text {
@@ -185,7 +186,7 @@ async fn apply(
             }
         }
         // Whoever said yes said it to what was shown, however long that took.
-        let mut again = reconcile::prepare(context, desired, &scope, Mode::Manual).await?;
+        let mut again = session.prepare(context, desired, &scope, Mode::Manual).await?;
         permit(args, context, desired, &mut again)?;
         if again.plan.hash != prepared.plan.hash {
             let why = "the world moved while you looked".to_owned();
@@ -199,7 +200,7 @@ async fn apply(
     let report = reconcile::carry_out(context, desired, prepared, &cancel).await;
     watch.abort();
     let report = report?;
-    print(session, &report)?;
+    print(session, context, &report)?;
     Ok(exit(&report))
 }
 
@@ -225,19 +226,26 @@ async fn stop_on_signal(cancel: CancellationToken) {
     }
 }
 
-fn print(session: &mut Session, report: &PassReport) -> Result<(), Error> {
+fn print(session: &mut Session, context: &Context, report: &PassReport) -> Result<(), Error> {
     match session.ui.format {
-        Format::Text | Format::Markdown => print_text(&mut session.ui, report),
-        Format::Json | Format::Yaml => Ok(session.ui.value(&Applied {
+        Format::Text | Format::Markdown => print_text(&mut session.ui, context, report)?,
+        Format::Json | Format::Yaml => session.ui.value(&Applied {
             plan: display::json(&report.plan),
             result: report.result,
             outcome: report.outcome.as_ref(),
             evidence: report.evidence.as_deref(),
-        })?),
+        })?,
     }
+    left::say_ways_out(session, latest(report));
+    Ok(())
 }
 
-fn print_text(ui: &mut Ui, report: &PassReport) -> Result<(), Error> {
+/// The plan after applying, or the one that had no steps.
+fn latest(report: &PassReport) -> &Plan {
+    report.after.as_ref().unwrap_or(&report.plan)
+}
+
+fn print_text(ui: &mut Ui, context: &Context, report: &PassReport) -> Result<(), Error> {
     let Some(outcome) = &report.outcome else { return Ok(()) };
     let mut text = String::new();
     for step in outcome.steps.iter().filter(|step| step.status != StepStatus::Done) {
@@ -247,9 +255,13 @@ fn print_text(ui: &mut Ui, report: &PassReport) -> Result<(), Error> {
         }
         text.push('\n');
     }
+    for line in left::lines(latest(report)) {
+        let _ = writeln!(text, "{line}");
+    }
     let counts = outcome.counts();
     let verdict = match report.result {
-        Some(RunResult::Applied) => "Applied and verified",
+        Some(RunResult::Applied) if left::exit(latest(report)) == Exit::Done => "Applied and verified",
+        Some(RunResult::Applied) => "Applied what could be, but not everything is as wanted",
         Some(RunResult::Unhealthy) => "Applied, but not healthy",
         Some(RunResult::Cancelled) => "Stopped",
         _ => "Not all of it was applied",
@@ -263,7 +275,8 @@ fn print_text(ui: &mut Ui, report: &PassReport) -> Result<(), Error> {
         outcome.run.id
     );
     if let Some(evidence) = &report.evidence {
-        let _ = writeln!(text, "Evidence: {}", printable(evidence));
+        let folder = context.settings.state_dir.join(EVIDENCE).join(evidence);
+        let _ = writeln!(text, "Evidence: {}", printable(&folder.display().to_string()));
     }
     Ok(ui.data(&text)?)
 }
@@ -271,27 +284,9 @@ fn print_text(ui: &mut Ui, report: &PassReport) -> Result<(), Error> {
 /// How a run ended, as an exit code.
 fn exit(report: &PassReport) -> Exit {
     match report.result {
-        Some(RunResult::Applied) => left(report.after.as_ref().unwrap_or(&report.plan)),
+        Some(RunResult::Applied) => left::exit(latest(report)),
         Some(RunResult::Unhealthy) => Exit::Unhealthy,
         Some(RunResult::Failed | RunResult::Cancelled | RunResult::Interrupted | RunResult::Running)
         | None => Exit::Failed,
-    }
-}
-
-/// What a plan without steps, or the one after applying, leaves.
-fn left(plan: &Plan) -> Exit {
-    let has =
-        |kind| plan.resources.iter().any(|resource| resource.notes.iter().any(|note| note.kind == kind));
-    if !plan.is_complete() {
-        Exit::Unclear
-    } else if has(NoteKind::Refused) {
-        Exit::Refused
-    } else if has(NoteKind::Unhealthy) {
-        Exit::Unhealthy
-    } else if has(NoteKind::NeedsDecision) {
-        // What was asked for is not there, and won't be by itself.
-        Exit::Failed
-    } else {
-        Exit::Done
     }
 }

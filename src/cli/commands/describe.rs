@@ -9,6 +9,7 @@ use crate::cli::args::{DescribeArgs, Format};
 use crate::cli::ui::table;
 use crate::cli::{Session, block_on};
 use crate::error::{Error, Exit};
+use crate::model::condition::SourceCondition;
 use crate::model::problem::printable;
 use crate::record::events::{Event, EventFilter};
 use crate::record::resources::ResourceStatus;
@@ -21,6 +22,8 @@ const SHOWN_MAX: u32 = 10;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Description {
+    /// What is true of the state repository, when a controller has said so.
+    source: Option<SourceCondition>,
     status: ResourceStatus,
     runs: Vec<RunRecord>,
     events: Vec<Event>,
@@ -36,7 +39,8 @@ pub fn run(session: &mut Session, args: &DescribeArgs) -> Result<Exit, Error> {
         let filter = EventFilter { resource: Some(id.clone()), ..EventFilter::default() };
         let events = store.events(&filter, SHOWN_MAX).await?;
         stored::say_freshness(session, &store).await?;
-        Ok::<_, Error>(Description { status, runs, events })
+        let source = store.source().await?;
+        Ok::<_, Error>(Description { source, status, runs, events })
     })?;
     match session.ui.format {
         Format::Text | Format::Markdown => session.ui.data(&text(&found))?,
@@ -95,6 +99,10 @@ fn text(found: &Description) -> String {
         })
         .collect();
     section(&mut out, "Events", &["TIME", "KIND", "REASON", "MESSAGE"], &events);
+    let source = found.source.as_ref().map(stored::source_lines).unwrap_or_default();
+    if !source.is_empty() {
+        let _ = writeln!(out, "\n{}", source.join("\n"));
+    }
     out
 }
 

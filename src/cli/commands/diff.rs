@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::left;
 use crate::cli::args::{DiffArgs, Format};
 use crate::cli::{Session, block_on};
 use crate::desired::state::DesiredState;
@@ -11,7 +12,7 @@ use crate::model::note::NoteKind;
 use crate::model::problem::nearest;
 use crate::plan::display;
 use crate::plan::plan::Plan;
-use crate::reconcile::{self, Access, Context, Mode, Scope};
+use crate::reconcile::{Access, Context, Mode, Scope};
 
 /// How much of a plan's hash is shown: as much as nobody hits by chance.
 const HASH_SHOWN: usize = 12;
@@ -22,7 +23,7 @@ pub fn run(session: &mut Session, args: &DiffArgs) -> Result<Exit, Error> {
         let context = Context::open(settings, &session.environment, Access::Read).await?;
         let desired = session.load(&context).await?;
         let scope = scope(&desired, &args.resources)?;
-        let pass = reconcile::prepare(&context, &desired, &scope, Mode::DryRun).await?;
+        let pass = session.prepare(&context, &desired, &scope, Mode::DryRun).await?;
         Ok::<_, Error>(pass.plan)
     })?;
     print(session, &plan)?;
@@ -41,6 +42,7 @@ pub fn print(session: &mut Session, plan: &Plan) -> Result<(), Error> {
         Format::Json | Format::Yaml => session.ui.value(&display::json(plan))?,
     }
     say_hash(session, plan);
+    left::say_ways_out(session, plan);
     Ok(())
 }
 

@@ -7,6 +7,10 @@ use crate::error::{Error, Exit};
 
 pub fn run(session: &mut Session, args: &InitArgs) -> Result<Exit, Error> {
     let directory = std::path::absolute(&args.directory)?;
+    if directory.is_file() {
+        let message = format!("`{}` is a file, and a state repository is a folder", args.directory.display());
+        return Err(Error::usage(message, "Name a folder that is empty or doesn't exist."));
+    }
     let made = starter::create(&directory).map_err(|error| match error {
         StarterError::NotEmpty { .. } => Error::usage(
             error.to_string(),

@@ -9,6 +9,7 @@ mod doctor;
 mod get;
 mod history;
 mod init;
+mod left;
 mod man;
 mod plan;
 mod reconcile;

@@ -7,7 +7,7 @@ use crate::cli::args::PlanArgs;
 use crate::cli::{Session, block_on};
 use crate::error::{Error, Exit};
 use crate::reconcile::saved::SavedPlan;
-use crate::reconcile::{self, Access, Context, Mode};
+use crate::reconcile::{Access, Context, Mode};
 
 pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
     if session.global.working_tree {
@@ -22,7 +22,7 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
         let context = Context::open(settings, &session.environment, Access::Write).await?;
         let desired = session.load(&context).await?;
         let scope = diff::scope(&desired, &args.resources)?;
-        let plan = reconcile::prepare(&context, &desired, &scope, Mode::DryRun).await?.plan;
+        let plan = session.prepare(&context, &desired, &scope, Mode::DryRun).await?.plan;
         let named = scope.only().map(|ids| ids.iter().cloned().collect());
         let path = context.settings.path.clone();
         let saved = SavedPlan::new(&plan, context.source.name(), path, named, Utc::now());

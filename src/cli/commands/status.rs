@@ -4,13 +4,11 @@ use serde::Serialize;
 
 use super::stored::{self, answer, headline};
 use crate::cli::args::{Format, StatusArgs};
-use crate::cli::ui::{markdown_table, table};
+use crate::cli::ui::{markdown_table, markdown_text, table};
 use crate::cli::{Session, block_on};
 use crate::error::{Error, Exit};
-use crate::model::condition::{Condition, ConditionType, Status};
-use crate::record::facts::SOURCE_CONDITION;
+use crate::model::condition::{ConditionType, SourceCondition};
 use crate::record::resources::ResourceStatus;
-use crate::record::store::Store;
 
 const HEADER: &[&str] = &["RESOURCE", "READY", "HEALTHY", "DRIFTED", "REVISION", "LAST RUN", "MESSAGE"];
 
@@ -19,7 +17,7 @@ const HEADER: &[&str] = &["RESOURCE", "READY", "HEALTHY", "DRIFTED", "REVISION",
 #[serde(rename_all = "camelCase")]
 struct StatusDocument<'a> {
     /// What is true of the state repository, when a controller has said so.
-    source: Option<Condition>,
+    source: Option<SourceCondition>,
     resources: &'a [ResourceStatus],
 }
 
@@ -28,35 +26,28 @@ pub fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error> {
         let store = stored::open(session).await?;
         let resources = stored::select(store.statuses().await?, &args.resources)?;
         stored::say_freshness(session, &store).await?;
-        Ok::<_, Error>((resources, source(&store).await?))
+        Ok::<_, Error>((resources, store.source().await?))
     })?;
     let rows: Vec<Vec<String>> = resources.iter().map(row).collect();
-    let source_line = source.as_ref().filter(|source| source.status != Status::True).map(|source| {
-        format!("State repository: {}: {}", source.reason, crate::model::problem::printable(&source.message))
-    });
+    let source_lines = source.as_ref().map(stored::source_lines).unwrap_or_default();
     match session.ui.format {
         Format::Text => {
             let mut text = table(HEADER, &rows);
-            if let Some(line) = source_line {
-                text.push_str(&format!("\n{line}\n"));
+            if !source_lines.is_empty() {
+                text.push_str(&format!("\n{}\n", source_lines.join("\n")));
             }
             session.ui.data(&text)?;
         }
         Format::Markdown => {
             let mut text = markdown_table(HEADER, &rows);
-            if let Some(line) = source_line {
-                text.push_str(&format!("\n**{line}**\n"));
+            for line in source_lines {
+                text.push_str(&format!("\n**{}**\n", markdown_text(&line)));
             }
             session.ui.data(&text)?;
         }
         Format::Json | Format::Yaml => session.ui.value(&StatusDocument { source, resources: &resources })?,
     }
     Ok(Exit::Done)
-}
-
-async fn source(store: &Store) -> Result<Option<Condition>, Error> {
-    let fact = store.fact(SOURCE_CONDITION).await?;
-    Ok(fact.and_then(|fact| serde_json::from_str(&fact.text).ok()))
 }
 
 /// One line of the table.

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::Session;
 use crate::error::Error;
-use crate::model::condition::{Condition, ConditionType, Status};
+use crate::model::condition::{Condition, ConditionType, SourceCondition, Status};
 use crate::model::id::{ResourceId, Revision};
-use crate::model::problem::nearest;
+use crate::model::problem::{nearest, printable};
 use crate::record::facts::{Fact, HEARTBEAT, is_alive};
 use crate::record::resources::ResourceStatus;
 use crate::record::store::{Store, parse_location};
@@ -91,6 +91,18 @@ pub fn headline(status: &ResourceStatus) -> String {
         Some(condition) => format!("{}: {}", condition.reason, condition.message),
         None => String::new(),
     }
+}
+
+/// What is wrong with the state repository and what the controller does about it; empty when nothing is.
+pub fn source_lines(source: &SourceCondition) -> Vec<String> {
+    if source.status == Status::True {
+        return Vec::new();
+    }
+    let goes_on = match &source.in_use {
+        Some(revision) => format!("The controller goes on with {revision}."),
+        None => "The controller has no earlier revision to go on with.".to_owned(),
+    };
+    vec![format!("State repository: {}: {}", source.reason, printable(&source.message)), goes_on]
 }
 
 /// A revision in one word.

@@ -1,7 +1,7 @@
-//! The way to an engine: a socket of this machine, or one of another machine through `ssh`.
+//! The way to an engine: a socket of this machine, one of another machine through `ssh`, or a port with mutual TLS.
 //!
 //! `ssh` runs without a terminal, an agent or forwarding of anything else, and only to machines whose host key is
-//! known already. `tcp://` is refused: without TLS it hands the machine to anyone, and TLS comes later.
+//! known already. `tcp://` without certificates is refused: it hands the machine to anyone who reaches the port.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
+use super::tls::{EngineTls, listener};
+use super::transport::{Listener, client, parse_api_version};
 use super::{Docker, DockerError, READ_DEADLINE, Shared};
 
 /// How long the tunnel may take; a far machine needs some round trips.
@@ -22,8 +24,6 @@ const TUNNEL_DEADLINE: Duration = Duration::from_secs(20);
 const TUNNEL_POLL: Duration = Duration::from_millis(50);
 /// Bytes kept of what `ssh` says; its errors are a line or two.
 const SSH_OUTPUT_MAX: u64 = 4 << 10;
-/// The API client's own deadline, beyond every one of ours: those decide.
-const TRANSPORT_DEADLINE_SECONDS: u64 = 2 * 60 * 60;
 /// The engine's socket on the other machine.
 const REMOTE_SOCKET: &str = "/var/run/docker.sock";
 
@@ -48,60 +48,47 @@ impl Drop for Tunnel {
     }
 }
 
-/// Connects and agrees on the API's version.
-pub(super) async fn connect(endpoint: &str) -> Result<Docker, DockerError> {
+/// Connects and finds out what the engine is.
+pub(super) async fn connect(endpoint: &str, tls: Option<&EngineTls>) -> Result<Docker, DockerError> {
     let refuse = |why: &str| DockerError::Endpoint { endpoint: endpoint.to_owned(), why: why.to_owned() };
-    let (socket, tunnel) = match endpoint.split_once("://") {
-        Some(("unix", path)) if path.starts_with('/') => (PathBuf::from(path), None),
+    let (listener, tunnel) = match endpoint.split_once("://") {
+        Some(("unix", path)) if path.starts_with('/') => (Listener::Socket(PathBuf::from(path)), None),
         Some(("unix", _)) => return Err(refuse("has no absolute path")),
         Some(("ssh", target)) => {
             let tunnel = open_tunnel(endpoint, target).await?;
-            (tunnel.directory.join("docker.sock"), Some(tunnel))
+            (Listener::Socket(tunnel.directory.join("docker.sock")), Some(tunnel))
         }
-        Some(("tcp", _)) => {
-            return Err(refuse(
-                "is not supported by this version: use `ssh://user@machine` to reach another machine",
-            ));
+        Some(("tcp", address)) => {
+            let tls = tls.ok_or_else(|| {
+                refuse("is not opened without `tls`: a certificate, its key and an authority")
+            })?;
+            (listener(address, tls).map_err(|why| refuse(&why))?, None)
         }
-        _ => return Err(refuse("is neither `unix:///path` nor `ssh://user@machine`")),
+        _ => return Err(refuse("is neither `unix:///path`, `ssh://user@machine` nor `tcp://machine:port`")),
     };
-    let shared = Shared {
-        endpoint: endpoint.to_owned(),
-        version: String::new(),
-        api_version: (0, 0),
-        tunnel,
-        starts: Mutex::new(()),
-    };
-    open(&socket, shared).await
+    open(endpoint, listener, tunnel).await
 }
 
-async fn open(socket: &Path, shared: Shared) -> Result<Docker, DockerError> {
-    let endpoint = shared.endpoint.clone();
-    let unreachable = |source| DockerError::Unreachable {
-        endpoint,
-        what: "connect",
+async fn open(endpoint: &str, listener: Listener, tunnel: Option<Tunnel>) -> Result<Docker, DockerError> {
+    let question = "say what it is";
+    let is_local = tunnel.is_none() && matches!(listener, Listener::Socket(_));
+    let (api, seen) = client(listener).map_err(|source| DockerError::Unreachable {
+        endpoint: endpoint.to_owned(),
+        what: question,
         which: String::new(),
         source: Box::new(source),
-    };
-    let path = socket.to_str().unwrap_or_default();
-    let api =
-        bollard::Docker::connect_with_unix(path, TRANSPORT_DEADLINE_SECONDS, bollard::API_DEFAULT_VERSION)
-            .map_err(unreachable)?;
-    let mut docker = Docker { api, shared: Arc::new(shared) };
-    let question = "agree on a version";
-    // The question names no version, so every engine answers it.
-    docker.api = docker.call(question, "", READ_DEADLINE, docker.api.clone().negotiate_version()).await?;
-    let version = docker.call(question, "", READ_DEADLINE, docker.api.version()).await?;
-    let api_version = version.api_version.unwrap_or_default();
-    let shared = Arc::get_mut(&mut docker.shared).expect("nobody else has it yet");
-    shared.version = version.version.unwrap_or_default();
-    shared.api_version = parse_version(&api_version);
+    })?;
+    let shared = Shared { endpoint: endpoint.to_owned(), seen, tunnel, is_local, starts: Mutex::new(()) };
+    let docker = Docker { api, shared: Arc::new(shared) };
+    docker.call(question, "", READ_DEADLINE, docker.api.ping()).await?;
+    if docker.version().is_empty() {
+        // Something in between took the headers away: asked for in so many words, which costs the engine more.
+        let version = docker.call(question, "", READ_DEADLINE, docker.api.version()).await?;
+        let mut seen = docker.shared.seen.lock().expect("no holder of this lock panics");
+        seen.engine = version.version.unwrap_or_default();
+        seen.api = parse_api_version(&version.api_version.unwrap_or_default());
+    }
     Ok(docker)
-}
-
-fn parse_version(text: &str) -> (u32, u32) {
-    let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
-    (major.parse().unwrap_or_default(), minor.parse().unwrap_or_default())
 }
 
 /// The arguments of `ssh` for a target `user@machine[:port]`; `None` when it is not one.
@@ -220,10 +207,12 @@ mod tests {
     #[tokio::test]
     async fn endpoints_that_are_not_supported_say_so() {
         for endpoint in ["tcp://machine:2376", "http://x", "unix://relative", "nonsense", "ssh://-x"] {
-            let Err(err) = Docker::connect(endpoint).await else { panic!("{endpoint} connected") };
+            let Err(err) = Docker::connect(endpoint, None).await else { panic!("{endpoint} connected") };
             assert!(matches!(err, DockerError::Endpoint { .. }), "{err}");
         }
-        let Err(err) = Docker::connect("unix:///nowhere/docker.sock").await else { panic!("connected") };
+        let Err(err) = Docker::connect("unix:///nowhere/docker.sock", None).await else {
+            panic!("connected")
+        };
         assert!(err.is_transient(), "{err}");
     }
 }

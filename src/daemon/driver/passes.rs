@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Driver;
+use crate::apply::Stopped;
 use crate::daemon::backoff::Ending;
 use crate::daemon::modes::OWN_EVENTS;
 use crate::daemon::pass::{Verdict, judge};
@@ -15,6 +16,7 @@ use crate::daemon::queue::{Key, When};
 use crate::daemon::revision::Looked;
 use crate::desired::source::SourceError;
 use crate::desired::state::DesiredState;
+use crate::model::condition::Status;
 use crate::model::id::{Kind, ResourceId};
 use crate::model::problem::error_chain;
 use crate::reconcile::{Mode, PassError, PassReport, Scope, carry_out, prepare};
@@ -90,6 +92,7 @@ impl Driver {
     pub(super) async fn passed(&mut self, passed: Passed, now: Instant) {
         let Passed { id, report, digest, took } = passed;
         telemetry::record_duration(Phase::Total, took);
+        self.vitals.set_store(store_failure(&report));
         let verdict = match &report {
             Ok(report) => {
                 if !report.plan.complete {
@@ -187,16 +190,19 @@ impl Driver {
                 // Others that it asked for are not done yet; the last one answers.
                 continue;
             }
-            let answer = match (verdict.outcome, verdict.left.as_slice()) {
+            let stale = self.revisions.condition().filter(|source| source.status != Status::True);
+            let stale = stale.map(|source| format!("the newest revision is not in use: {}", source.message));
+            let said: Vec<String> = verdict.left.iter().cloned().chain(stale).collect();
+            let answer = match (verdict.outcome, said.as_slice()) {
                 (outcome, []) => outcome.as_str().to_owned(),
-                (outcome, left) => format!("{}: {}", outcome.as_str(), left.join("; ")),
+                (outcome, said) => format!("{}: {}", outcome.as_str(), said.join("; ")),
             };
             self.keep(self.store.answer_request(&token, &answer, Utc::now())).await;
         }
     }
 
     /// A task ended without an answer.
-    pub(super) fn crashed(&mut self, key: Option<Key>, now: Instant) {
+    pub(super) async fn crashed(&mut self, key: Option<Key>, now: Instant) {
         telemetry::count_error(Phase::Total);
         // Without a key it was the first observation, which a look starts again.
         let key = key.unwrap_or(Key::Source);
@@ -204,6 +210,7 @@ impl Driver {
         self.queue.done(&key, now);
         if key == Key::Source {
             self.again = true;
+            self.after_look(now).await;
         }
         if let (Key::Resource(id), Some(flight)) = (&key, flight)
             && !flight.tokens.is_empty()
@@ -214,6 +221,17 @@ impl Driver {
         if let Some(at) = backoff.ended(Ending::Transient, None, now, rand::random()) {
             self.queue.wake(key, When::At(at), now);
         }
+    }
+}
+
+/// What kept a pass from writing to the store; each pass that ends well has written.
+fn store_failure(report: &Result<PassReport, PassError>) -> Option<String> {
+    match report {
+        Ok(report) => match &report.outcome.as_ref()?.stopped {
+            Some(Stopped::Store(why)) => Some(why.clone()),
+            _ => None,
+        },
+        Err(err) => Some(error_chain(err.store()?)),
     }
 }
 

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Driver;
 use super::passes::Work;
-use crate::apply::recover;
 use crate::clients::Clients;
 use crate::daemon::backoff::Ending;
 use crate::daemon::queue::{Key, When};
@@ -25,8 +24,7 @@ use crate::model::condition::Status;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
 use crate::observed::endings::Endings;
-use crate::reconcile::{Context, Mode, PassError, PassReport, Scope, reconcile};
-use crate::record::facts::SOURCE_CONDITION;
+use crate::reconcile::{Context, Mode, PassError, PassReport, Scope, reconcile, settle};
 use crate::record::store::Store;
 use crate::telemetry::{self, Phase};
 
@@ -38,6 +36,9 @@ impl Driver {
     pub(super) fn start_look(&mut self) {
         let (context, known) = (self.context.clone(), self.revisions.known());
         let again = std::mem::take(&mut self.again);
+        let waiting = std::mem::take(&mut self.after_next_look);
+        self.after_this_look.resources.extend(waiting.resources);
+        self.after_this_look.requests.extend(waiting.requests);
         let task = self.works.spawn(async move { Work::Looked(look(&context, known, again).await) });
         self.tasks.insert(task.id(), (Some(Key::Source), task));
     }
@@ -46,7 +47,12 @@ impl Driver {
     pub(super) async fn looked(&mut self, looked: Result<Looked, SourceError>, now: Instant) {
         self.queue.done(&Key::Source, now);
         let ending = if looked.is_err() { Ending::Transient } else { Ending::Good };
-        if looked.is_err() {
+        let is_unusable = match &looked {
+            Ok(Looked::Read { loaded, .. }) => loaded.state.is_none(),
+            Ok(Looked::Same) => false,
+            Err(_) => true,
+        };
+        if is_unusable {
             telemetry::count_error(Phase::Load);
         }
         let retry = self.backoffs.entry(Key::Source).or_default().ended(ending, None, now, rand::random());
@@ -65,14 +71,23 @@ impl Driver {
             }
             self.adopt(&state, change, moved, now).await;
         }
+        self.after_look(now).await;
+    }
+
+    /// Wakes what waited for the look that ended. When it failed, they go on with the revision in use.
+    pub(super) async fn after_look(&mut self, now: Instant) {
+        let waited = std::mem::take(&mut self.after_this_look);
+        for id in waited.resources {
+            self.queue.wake(Key::Resource(id), When::Now, now);
+        }
+        self.requests(waited.requests, now).await;
     }
 
     async fn keep_condition(&self, changed: bool) {
         let Some(condition) = self.revisions.condition() else { return };
         telemetry::set_source_ready(condition.status == Status::True);
         if changed {
-            let text = serde_json::to_string(condition).expect("a condition is plain text");
-            self.keep(self.store.note_fact(SOURCE_CONDITION, &text, Utc::now())).await;
+            self.keep(self.store.note_source(condition, Utc::now())).await;
         }
     }
 
@@ -84,7 +99,7 @@ impl Driver {
             let at = self.modes.next_scan(now, rand::random());
             self.scans.entry(name.clone()).or_insert(at);
         }
-        let inventory = self.keep(self.store.inventory()).await.unwrap_or_default();
+        let inventory = self.ask(self.store.inventory()).await.unwrap_or_default();
         self.leftovers = inventory
             .into_iter()
             .map(|entry| entry.resource)
@@ -139,7 +154,9 @@ impl Driver {
         match *report {
             Ok(report) => {
                 // What an earlier process asked for and never heard of is settled by what is there.
-                self.keep(recover(&self.store, &report.observed, Utc::now())).await;
+                if let Some(state) = self.revisions.in_use() {
+                    self.keep(settle(&self.context, &self.store, state, &report.observed)).await;
+                }
                 tracing::info!(
                     resources = report.plan.resources.len(),
                     steps = report.plan.steps.len(),
@@ -150,6 +167,9 @@ impl Driver {
             }
             Err(err) => {
                 telemetry::count_error(Phase::Observe);
+                if let Some(err) = err.store() {
+                    self.store_failed(err);
+                }
                 tracing::error!("the first observation failed: {}", error_chain(&err));
                 // The next look starts it again.
                 self.again = true;

@@ -1,4 +1,7 @@
 //! Wakes become keys. The reason is dropped here: no pass learns it.
+//!
+//! What people and timers ask for waits for a look at the source that reads everything again, secrets too. An event of
+//! an engine acts on what was read last, at most one drift scan ago: healing must not wait for a slow remote.
 
 use std::time::Instant;
 
@@ -40,7 +43,7 @@ impl Driver {
                 }
             }
             Wake::Heartbeat => self.beat(now).await,
-            Wake::Requests(requests) => self.requests(requests, now).await,
+            Wake::Requests(requests) => self.take_requests(requests, now).await,
         }
     }
 
@@ -72,7 +75,7 @@ impl Driver {
 
     /// Runs what the schedule has due, and keeps that it did before it does.
     pub(super) async fn run_schedule(&mut self, wall: DateTime<Utc>, now: Instant) {
-        let Some(last) = self.keep(self.store.last_schedule(FULL_PASS)).await else { return };
+        let Some(last) = self.ask(self.store.last_schedule(FULL_PASS)).await else { return };
         // The first start ever has nothing to make up for.
         let due = last.map_or(Due::Rebase(wall), |last| self.modes.full_pass.due(last, wall));
         let (Due::Run(noted) | Due::Rebase(noted)) = due else { return };
@@ -87,17 +90,25 @@ impl Driver {
         }
     }
 
-    async fn requests(&mut self, requests: Vec<Request>, now: Instant) {
+    /// Takes up requests; each is a look at the source first.
+    async fn take_requests(&mut self, requests: Vec<Request>, now: Instant) {
         if self.revisions.in_use().is_none() {
             // They stay in the store until there is something to reconcile.
             return;
         }
         for request in requests {
-            let wall = Utc::now();
-            if self.keep(self.store.take_request(&request.token, wall)).await != Some(true) {
+            if self.keep(self.store.take_request(&request.token, Utc::now())).await != Some(true) {
                 continue;
             }
             telemetry::count_wake(Trigger::Manual);
+            self.after_next_look.requests.push(request);
+            self.wake_after_look(Vec::new(), now);
+        }
+    }
+
+    /// Wakes what requests are about, by the state that the look they waited for left in use.
+    pub(super) async fn requests(&mut self, requests: Vec<Request>, now: Instant) {
+        for request in requests {
             let all = self.all();
             let meant: Vec<ResourceId> = match &request.resource {
                 Some(id) => all.into_iter().filter(|other| other == id).collect(),
@@ -108,7 +119,7 @@ impl Driver {
                     Some(id) => format!("`{id}` is not in the desired state"),
                     None => "the desired state has no resources".to_owned(),
                 };
-                self.keep(self.store.answer_request(&request.token, &answer, wall)).await;
+                self.keep(self.store.answer_request(&request.token, &answer, Utc::now())).await;
                 continue;
             }
             // A request for all is answered by the last of its passes, see `passed`.

@@ -25,7 +25,7 @@ use super::meaning::{ACTIONS, Effect, Event, STOP_FOLLOWS, Watched};
 use super::reconnect::Reconnect;
 use super::wake::Wake;
 use crate::clients::Clients;
-use crate::clients::docker::{Docker, DockerError};
+use crate::clients::docker::DockerError;
 use crate::daemon::vitals::Vitals;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
@@ -173,7 +173,7 @@ impl Listener {
             return Ok(false);
         }
         // On a connection of its own: one that is open already is served to the end.
-        let answers = tokio::time::timeout(ANSWER_WAIT, Docker::connect(&self.endpoint)).await;
+        let answers = tokio::time::timeout(ANSWER_WAIT, self.clients.connect(&self.endpoint)).await;
         if !matches!(answers, Ok(Ok(_))) {
             return Ok(false);
         }

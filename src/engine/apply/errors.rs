@@ -139,9 +139,36 @@ impl EngineError {
             EngineError::NoHealthCheck { .. } => {
                 Some("Give the service a `healthcheck`, or wait for `service_started`.".to_owned())
             }
+            EngineError::Docker(DockerError::Refused { what: PULL, message, .. })
+                if is_registry_unreachable(message) =>
+            {
+                Some(
+                    "The engine can't reach the registry: check its network, or bring the image there with `docker load`, \
+                     or name one that it has."
+                        .to_owned(),
+                )
+            }
             _ => None,
         }
     }
+}
+
+/// What the client calls a pull.
+const PULL: &str = "pull image";
+
+/// Whether the engine's words for a failed pull mean that nobody answered, rather than that the image is not there.
+fn is_registry_unreachable(message: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "dial tcp",
+        "no such host",
+        "i/o timeout",
+        "Client.Timeout exceeded",
+        "connection refused",
+        "no route to host",
+        "network is unreachable",
+        "context deadline exceeded",
+    ];
+    WORDS.iter().any(|word| message.contains(word))
 }
 
 fn last_words(output: &str) -> String {
@@ -177,6 +204,19 @@ fn taken_port(message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pull_without_a_network_says_what_to_do() {
+        let pull = |message: &str| {
+            let (which, message) = ("busybox:1.37".to_owned(), message.to_owned());
+            EngineError::Docker(DockerError::Refused { what: "pull image", which, status: 500, message })
+                .hint()
+        };
+        let offline =
+            "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such host";
+        assert!(pull(offline).unwrap().contains("docker load"));
+        assert_eq!(pull("manifest for busybox:1.37 not found: manifest unknown"), None);
+    }
 
     #[test]
     fn a_taken_port_is_read_from_the_engines_words() {

@@ -17,7 +17,7 @@ use crate::model::reference::normal_reference;
 use crate::model::secret::HmacKey;
 
 /// Questions under way at once: more only queue up inside the engine.
-const CONCURRENT_MAX: usize = 8;
+const CONCURRENT_MAX: usize = 4;
 
 /// What to read of an engine beside its lists.
 #[derive(Debug, Clone, Default)]
@@ -44,8 +44,7 @@ pub async fn observe_engine(docker: &Docker, request: &ObserveRequest) -> Known<
 async fn read(docker: &Docker, request: &ObserveRequest) -> Result<EngineFacts, DockerError> {
     let references: Vec<String> = request.references.iter().cloned().collect();
     let files = FileRequest { paths: &request.files, key: request.key.as_ref(), is_local: docker.is_local() };
-    let (version, containers, networks, volumes, mut images, files) = tokio::join!(
-        docker.ping(),
+    let (containers, networks, volumes, mut images, files) = tokio::join!(
         async {
             let listed = docker.containers().await?;
             Ok::<_, DockerError>(inspect(docker, request, listed).await)
@@ -72,7 +71,7 @@ async fn read(docker: &Docker, request: &ObserveRequest) -> Result<EngineFacts, 
     volumes.sort_by(|a, b| a.name.cmp(&b.name));
     let mut containers = container_facts(containers);
     containers.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(EngineFacts { version: version?, containers, networks, volumes, images, files })
+    Ok(EngineFacts { version: docker.version(), containers, networks, volumes, images, files })
 }
 
 /// A container of the list; with what its inspection gave, when it was inspected.

@@ -230,13 +230,19 @@ fn compare_content(
     if request.ignore.covers("services", &wanted.service.name, "content") {
         return;
     }
-    let hash = match &wanted.content_hash {
-        Known::Known(Some(hash)) => hash,
-        Known::Known(None) => return,
+    let is_same = match &wanted.content_hash {
+        // A label of another version, or none, says nothing: content alone never recreates for it.
+        Known::Known(Some(hash)) => {
+            hash_label(container, labels::CONTENT_HASH).is_none_or(|label| label == hash)
+        }
+        Known::Known(None) => true,
         Known::Unknown(why) => return found.unknown.push(format!("content of mounted files: {why}")),
     };
-    // A label of another version, or none, says nothing: content alone never recreates for it.
-    if hash_label(container, labels::CONTENT_HASH).is_none_or(|label| label == hash) {
+    if is_same {
+        if let Some(target) = restored(request, wanted) {
+            found.causes.push(format!("content of {target}"));
+            classes.insert(if found.asked { Class::Change } else { Class::Drift(DriftClass::Content) });
+        }
         return;
     }
     let files: Vec<&str> =
@@ -249,6 +255,14 @@ fn compare_content(
         _ => "content of mounted files".to_owned(),
     });
     classes.insert(content_class(request, wanted, found.asked));
+}
+
+/// Where the container mounts a file of the checkout that others changed and that is put right before: its processes may
+/// have read it, and a file that was replaced stays as it was for a container that mounts it alone.
+fn restored<'a>(request: &ProjectRequest<'_>, wanted: &Wanted<'a>) -> Option<&'a str> {
+    let of_repository = wanted.service.files.iter().filter(|file| file.digest.is_some());
+    let mut mounted = of_repository.filter(|file| request.files.restored_of(&file.host_path).is_some());
+    mounted.next().map(|file| file.target.as_str())
 }
 
 /// Content that only the host knows can only drift; content of the repository moves with its commits.

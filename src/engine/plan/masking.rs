@@ -14,6 +14,19 @@ const VALUE_LENGTH_MAX: usize = 2_000;
 const NAMED_GROUPS: &[&str] =
     &["environment.", "labels.", "logging.options.", "driver_opts.", "annotations.", "storage_opt."];
 
+/// Fields that hold what people wrote freely, values of variables among it.
+const FREE_TEXT: &[&str] = &[
+    "command",
+    "entrypoint",
+    "healthcheck",
+    "labels.",
+    "annotations.",
+    "logging.",
+    "driver_opts.",
+    "storage_opt.",
+    "sysctls.",
+];
+
 /// How values of fields are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Masking<'a> {
@@ -36,7 +49,7 @@ impl Masking<'_> {
             |value: Option<&Value>| value.filter(|value| !value.is_null()).map(|value| text(field, value));
         let (before, after) = (clear(before), clear(after));
         let is_secret = is_secret_field(field, secrets)
-            || [&before, &after].into_iter().flatten().any(|text| self.shows_secret(text));
+            || [&before, &after].into_iter().flatten().any(|text| self.shows_secret(field, text));
         let show = |text: String| match is_secret {
             true => format!("hmac {}", self.key.short(text.as_bytes())),
             false => cut(&text),
@@ -49,9 +62,12 @@ impl Masking<'_> {
         }
     }
 
-    /// Whether a text holds a known secret, or credentials in a URL.
-    fn shows_secret(&self, text: &str) -> bool {
-        self.redactor.redact(text) != text || has_url_credentials(text)
+    /// Whether a text holds a known secret, or credentials in a URL. A value that is a secret by its variable's name
+    /// counts only where people write free text: it may well be a word that is used elsewhere, too.
+    fn shows_secret(&self, field: &str, text: &str) -> bool {
+        let is_free = FREE_TEXT.iter().any(|part| field.starts_with(part));
+        let safe = if is_free { self.redactor.redact_kept(text) } else { self.redactor.redact(text) };
+        safe != text || has_url_credentials(text)
     }
 
     /// A text for people, known secrets masked.
@@ -108,6 +124,7 @@ mod tests {
         let key = HmacKey::new("aa");
         let mut redactor = Redactor::default();
         redactor.learn("hunter22");
+        redactor.suspect("sesame77");
         let masking = Masking { key: &key, redactor: &redactor };
         let secrets = BTreeSet::from(["QUIET".to_owned()]);
         masking.diff(field, Some(&before), Some(&after), &secrets)
@@ -119,13 +136,17 @@ mod tests {
             ("environment.QUIET", json!("a"), json!("b")),
             ("environment.DB_PASSWORD", json!("a"), json!("b")),
             ("command", json!(["--p=old"]), json!(["--p=hunter22"])),
+            ("command", json!(["--p=old"]), json!(["--p=sesame77"])),
+            ("labels.note", json!("old"), json!("it is sesame77")),
             ("environment.BROKER", json!("amqp://u:old@h/"), json!("amqp://u:new@h/")),
         ] {
             let diff = diff(field, before, after);
             let text = format!("{diff:?}");
             assert!(diff.secret && text.contains("hmac "), "{text}");
             assert!(!text.contains("old") && !text.contains("hunter22"), "{text}");
+            assert!(!text.contains("sesame77"), "{text}");
         }
+        assert!(!diff("image", json!("sesame77:1"), json!("sesame77:2")).secret);
         assert!(!diff("environment.TZ", json!("UTC"), json!("Asia/Manila")).secret);
     }
 

@@ -9,7 +9,7 @@ use super::container::Decision;
 use super::images::{ImageNeed, Images};
 use super::services::Outcome;
 use super::wanted::Wanted;
-use super::{ProjectRequest, Surroundings};
+use super::{ProjectRequest, Surroundings, covers};
 use crate::engine::observe::{ContainerStatus, HealthStatus};
 use crate::engine::operation::EngineOperation;
 use crate::engine::spec::{DependencyCondition, DependencySpec};
@@ -48,9 +48,6 @@ pub(super) fn provide_files(request: &ProjectRequest<'_>, wanted: &Wanted<'_>, d
     if let Some(why) = request.files.blocked.as_ref().filter(|_| !paths.is_empty()) {
         return drop_step(decision, NoteKind::Blocked, why, false);
     }
-    let covers = |mounted: &str, file: &str| {
-        file == mounted || file.strip_prefix(mounted).is_some_and(|rest| rest.starts_with('/'))
-    };
     let dirty = request.files.dirty.iter().find(|file| paths.iter().any(|mounted| covers(mounted, file)));
     if let Some(file) = dirty {
         let why = format!("`{file}` was changed by others; commit or undo that first");

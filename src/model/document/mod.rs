@@ -6,7 +6,11 @@
 
 mod node;
 mod parse;
+mod merge_keys;
 mod scalar;
 
-pub use node::{Entry, Node, NodeValue, Place, ScalarKind, SourceFile};
-pub use parse::{ALIAS_NODES_MAX, DEPTH_MAX, DOCUMENTS_MAX, FILE_BYTES_MAX, NODES_MAX, parse_documents};
+pub use node::{Entry, Node, NodeValue, Place, ScalarKind, Size, SourceFile};
+pub use parse::{
+    ALIAS_NODES_MAX, DEPTH_MAX, DOCUMENTS_MAX, FILE_BYTES_MAX, NODES_MAX, Parsed, parse_documents,
+    parse_within,
+};

@@ -40,8 +40,12 @@ impl SourceFile {
         let starts = self.lines.get_or_init(|| {
             std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect()
         });
-        let rest = starts.get((line as usize).saturating_sub(1)).and_then(|start| self.text.get(*start..));
-        rest.and_then(|rest| rest.lines().next()).unwrap_or("")
+        let index = (line as usize).saturating_sub(1);
+        let Some(start) = starts.get(index) else { return "" };
+        // By the next line's beginning: looking for the end again and again would be quadratic in a long line.
+        let end = starts.get(index + 1).map_or(self.text.len(), |next| next - 1);
+        let text = &self.text[*start..end];
+        text.strip_suffix('\r').unwrap_or(text)
     }
 }
 
@@ -240,12 +244,39 @@ impl Node {
             .map_or(&self.at_pointer(pointer).place, |entry| &entry.key_place)
     }
 
-    /// How many nodes the tree has.
-    pub(super) fn count(&self) -> usize {
-        1 + match &self.value {
-            NodeValue::Scalar { .. } => 0,
-            NodeValue::Sequence(items) => items.iter().map(Node::count).sum(),
-            NodeValue::Mapping(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
+    /// How much the tree holds.
+    pub fn size(&self) -> Size {
+        let mut size = Size { nodes: 1, bytes: 0 };
+        match &self.value {
+            NodeValue::Scalar { text, .. } => size.bytes += text.len(),
+            NodeValue::Sequence(items) => items.iter().for_each(|item| size.add(item.size())),
+            NodeValue::Mapping(entries) => entries.iter().for_each(|entry| {
+                size.bytes += entry.key.len();
+                size.add(entry.value.size());
+            }),
         }
+        size
+    }
+}
+
+/// How much a tree holds: what copying it costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// How many nodes.
+    pub nodes: usize,
+    /// The bytes of their texts and keys.
+    pub bytes: usize,
+}
+
+impl Size {
+    /// Adds what another tree holds.
+    pub fn add(&mut self, other: Size) {
+        self.nodes += other.nodes;
+        self.bytes += other.bytes;
+    }
+
+    /// Whether either is more than a bound allows.
+    pub fn exceeds(&self, nodes_max: usize, bytes_max: usize) -> bool {
+        self.nodes > nodes_max || self.bytes > bytes_max
     }
 }

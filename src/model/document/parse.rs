@@ -1,12 +1,13 @@
 //! Text → tree, with every bound that hostile input needs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
+use super::merge_keys;
 use super::scalar::{is_core_tag, tagged_kind};
-use super::{Entry, Node, NodeValue, Place, ScalarKind, SourceFile};
+use super::{Entry, Node, NodeValue, Place, ScalarKind, Size, SourceFile};
 use crate::model::problem::{Location, Problem};
 
 /// The largest file that is read, in bytes. Ten thousand ordinary documents are 3 MB.
@@ -17,8 +18,12 @@ pub const DOCUMENTS_MAX: usize = 20_000;
 pub const NODES_MAX: usize = 500_000;
 /// Nodes that aliases may add to one file: far above any use of `x-*` templates, far below a bomb.
 pub const ALIAS_NODES_MAX: usize = 100_000;
+/// Bytes of text that aliases may add to one file: a template of a whole service has a thousand.
+const ALIAS_BYTES_MAX: usize = 4 << 20;
 /// Nodes that anchors may keep of one document; each anchor keeps a copy, so nested ones multiply.
 const ANCHORED_NODES_MAX: usize = 200_000;
+/// Bytes of text that anchors may keep of one document: twice the largest file.
+const ANCHORED_BYTES_MAX: usize = 2 * FILE_BYTES_MAX;
 /// Problems of one file that are told; nobody reads more.
 const PROBLEMS_MAX: usize = 500;
 /// From this many keys on a map's keys are looked up by hash: a linear look at each is faster below.
@@ -30,15 +35,31 @@ pub const DEPTH_MAX: usize = 64;
 ///
 /// Problems come beside what could be read: after a syntax error reading goes on with the next document.
 pub fn parse_documents(name: &str, bytes: &[u8]) -> (Vec<Node>, Vec<Problem>) {
+    let parsed = parse_within(name, bytes, NODES_MAX);
+    (parsed.documents, parsed.problems)
+}
+
+/// What came of reading a file.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// Its documents.
+    pub documents: Vec<Node>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// How many nodes were made of it, those of broken documents too.
+    pub nodes: usize,
+}
+
+/// Reads every document of a file of which at most so many nodes are made, and never more than [`NODES_MAX`].
+pub fn parse_within(name: &str, bytes: &[u8], nodes_max: usize) -> Parsed {
     let text = match decode(name, bytes) {
         Ok(text) => text,
-        Err(problem) => return (Vec::new(), vec![*problem]),
+        Err(problem) => return Parsed { problems: vec![*problem], ..Parsed::default() },
     };
     let source = Arc::new(SourceFile::new(name, text));
-    let shared = Arc::clone(&source);
-    let mut builder = Builder::new(&shared);
+    let mut builder = Builder::new(&source, nodes_max.min(NODES_MAX));
     builder.read_stream();
-    (builder.documents, builder.problems)
+    Parsed { documents: builder.documents, problems: builder.problems, nodes: builder.nodes }
 }
 
 fn decode(name: &str, bytes: &[u8]) -> Result<String, Box<Problem>> {
@@ -70,10 +91,11 @@ struct Builder<'a> {
     lines: Vec<&'a str>,
     documents: Vec<Node>,
     problems: Vec<Problem>,
-    anchors: HashMap<usize, (Node, usize)>,
+    anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
-    alias_nodes: usize,
-    anchored_nodes: usize,
+    nodes_max: usize,
+    aliased: Size,
+    anchored: Size,
 }
 
 /// A container under construction: its node, the key that waits for a value, its anchor.
@@ -104,7 +126,7 @@ impl Frame {
 struct Stop;
 
 impl<'a> Builder<'a> {
-    fn new(source: &'a Arc<SourceFile>) -> Self {
+    fn new(source: &'a Arc<SourceFile>, nodes_max: usize) -> Self {
         Builder {
             source,
             lines: source.text.lines().collect(),
@@ -112,8 +134,9 @@ impl<'a> Builder<'a> {
             problems: Vec::new(),
             anchors: HashMap::new(),
             nodes: 0,
-            alias_nodes: 0,
-            anchored_nodes: 0,
+            nodes_max,
+            aliased: Size::default(),
+            anchored: Size::default(),
         }
     }
 
@@ -144,7 +167,7 @@ impl<'a> Builder<'a> {
                             return;
                         }
                         self.anchors.clear();
-                        self.anchored_nodes = 0;
+                        self.anchored = Size::default();
                     }
                     Some(Ok((Event::DocumentEnd, _))) => break None,
                     Some(Ok((event, span))) => {
@@ -228,28 +251,11 @@ impl<'a> Builder<'a> {
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(frame) = stack.pop() else { return Ok(()) };
                 let mut node = frame.node;
-                self.apply_merge_keys(&mut node);
+                merge_keys::apply(&mut node, &mut self.problems);
                 self.attach(node, frame.anchor, stack, root)
             }
             Event::Alias(anchor) => {
-                let Some((node, count)) = self.anchors.get(&anchor).cloned() else {
-                    self.problems
-                        .push(place.error("yaml-alias", "an alias refers to a node that contains it"));
-                    return Err(Stop);
-                };
-                self.alias_nodes += count;
-                if self.alias_nodes > ALIAS_NODES_MAX {
-                    self.problems.push(
-                        place
-                            .error(
-                                "alias-bomb",
-                                format!("aliases expand to more than {ALIAS_NODES_MAX} nodes"),
-                            )
-                            .with_hint("Write the repeated part once and refer to it fewer times."),
-                    );
-                    return Err(Stop);
-                }
-                self.charge(count, &place)?;
+                let node = self.aliased(anchor, &place)?;
                 if stack.len() + depth(&node) > DEPTH_MAX {
                     self.problems
                         .push(place.error("too-deep", format!("nesting deeper than {DEPTH_MAX} levels")));
@@ -261,11 +267,31 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A copy of what an anchor keeps, paid for before it is made.
+    fn aliased(&mut self, anchor: usize, place: &Place) -> Result<Node, Stop> {
+        let Some(size) = self.anchors.get(&anchor).map(|(_, size)| *size) else {
+            self.problems.push(place.error("yaml-alias", "an alias refers to a node that contains it"));
+            return Err(Stop);
+        };
+        self.aliased.add(size);
+        let message = if self.aliased.nodes > ALIAS_NODES_MAX {
+            format!("aliases expand to more than {ALIAS_NODES_MAX} nodes")
+        } else if self.aliased.bytes > ALIAS_BYTES_MAX {
+            format!("aliases expand to more than {ALIAS_BYTES_MAX} bytes of text")
+        } else {
+            self.charge(size.nodes, place)?;
+            return Ok(self.anchors[&anchor].0.clone());
+        };
+        let hint = "Write the repeated part once and refer to it fewer times.";
+        self.problems.push(place.error("alias-bomb", message).with_hint(hint));
+        Err(Stop)
+    }
+
     fn charge(&mut self, nodes: usize, place: &Place) -> Result<(), Stop> {
         self.nodes += nodes;
-        if self.nodes > NODES_MAX {
-            self.problems
-                .push(place.error("too-many-nodes", format!("the file has more than {NODES_MAX} nodes")));
+        if self.nodes > self.nodes_max {
+            let message = format!("the file has more than {} nodes", self.nodes_max);
+            self.problems.push(place.error("too-many-nodes", message));
             return Err(Stop);
         }
         if self.problems.len() >= PROBLEMS_MAX {
@@ -285,14 +311,16 @@ impl<'a> Builder<'a> {
         root: &mut Option<Node>,
     ) -> Result<(), Stop> {
         if anchor != 0 {
-            let count = node.count();
-            self.anchored_nodes += count;
-            if self.anchored_nodes > ANCHORED_NODES_MAX {
-                let message = format!("anchors keep more than {ANCHORED_NODES_MAX} nodes of one document");
+            let size = node.size();
+            self.anchored.add(size);
+            if self.anchored.exceeds(ANCHORED_NODES_MAX, ANCHORED_BYTES_MAX) {
+                let message = format!(
+                    "anchors keep more than {ANCHORED_NODES_MAX} nodes or {ANCHORED_BYTES_MAX} bytes of one document"
+                );
                 self.problems.push(node.place.error("alias-bomb", message));
                 return Err(Stop);
             }
-            self.anchors.insert(anchor, (node.clone(), count));
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(frame) = stack.last_mut() else {
             *root = Some(node);
@@ -304,8 +332,7 @@ impl<'a> Builder<'a> {
             NodeValue::Mapping(_) if frame.skip_value => frame.skip_value = false,
             NodeValue::Mapping(entries) => match frame.key.take() {
                 Some((key, key_place)) => {
-                    let earlier = (key != "<<").then(|| frame.earlier(entries, &key)).flatten();
-                    if let Some(earlier) = earlier {
+                    if let Some(earlier) = frame.earlier(entries, &key) {
                         self.problems.push(
                             key_place
                                 .error("duplicate-key", format!("duplicate key `{key}`"))
@@ -328,45 +355,6 @@ impl<'a> Builder<'a> {
         }
         frame.node.value = value;
         Ok(())
-    }
-
-    /// Applies `<<`: keys written in the map itself win, then earlier merged maps.
-    fn apply_merge_keys(&mut self, node: &mut Node) {
-        let NodeValue::Mapping(entries) = &mut node.value else { return };
-        if !entries.iter().any(|entry| entry.key == "<<") {
-            return;
-        }
-        let mut own = Vec::with_capacity(entries.len());
-        let mut merged = Vec::new();
-        for entry in entries.drain(..) {
-            if entry.key != "<<" {
-                own.push(entry);
-                continue;
-            }
-            match entry.value.value {
-                NodeValue::Mapping(from) => merged.push(from),
-                NodeValue::Sequence(items) if items.iter().all(|item| item.entries().is_some()) => {
-                    merged.extend(items.into_iter().filter_map(|item| match item.value {
-                        NodeValue::Mapping(from) => Some(from),
-                        _ => None,
-                    }));
-                }
-                NodeValue::Scalar { kind: ScalarKind::Null, .. } => {}
-                _ => self.problems.push(
-                    entry
-                        .key_place
-                        .error("merge-key", "`<<` takes a map or a list of maps")
-                        .with_hint("Use an alias: `<<: *name`."),
-                ),
-            }
-        }
-        let mut known: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
-        for entry in merged.into_iter().flatten() {
-            if known.insert(entry.key.clone()) {
-                own.push(entry);
-            }
-        }
-        *entries = own;
     }
 
     fn scalar_kind(
@@ -406,11 +394,14 @@ mod tests {
 
     #[test]
     fn scalars_follow_the_core_schema_and_only_it() {
-        let (documents, problems) =
-            read("[yes, on, true, 18.0, 0440, 0x10, 1e3, ~, '1', 1.2.3, 08, -5, 1_000]");
+        let (documents, problems) = read(
+            "[yes, on, true, 18.0, 0440, 0x10, 1e3, ~, '1', 1.2.3, 08, -5, 1_000, 0b11, 100000000000000000000000]",
+        );
         assert_eq!(
             documents,
-            [json!(["yes", "on", true, 18.0, 288, 16, 1000.0, null, "1", "1.2.3", "08", -5, "1_000"])]
+            [json!([
+                "yes", "on", true, 18.0, 288, 16, 1000.0, null, "1", "1.2.3", "08", -5, "1_000", 3, 1e23
+            ])]
         );
         assert!(problems.is_empty());
     }
@@ -459,5 +450,31 @@ mod tests {
         assert_eq!(parse_documents("a.yaml", b"a: 1\nb: \xff").1[0].rule, "invalid-utf8");
         assert_eq!(parse_documents("a.yaml", &vec![b'a'; FILE_BYTES_MAX + 1]).1[0].rule, "file-too-large");
         assert!(read("a: &a [*a]").1[0].starts_with("yaml"));
+        assert_eq!(read("a: &a {b: 1}\nc: {<<: *a, <<: *a}\n").1, ["duplicate-key@a.yaml:2:13"]);
+    }
+
+    #[test]
+    fn copies_of_long_text_are_bounded_by_bytes() {
+        let long = "y".repeat(100_000);
+        let bomb = format!("x: &a \"{long}\"\ne: {{{}}}\n", alias_list(1_000));
+        assert!(read(&bomb).1[0].starts_with("alias-bomb"));
+        let used = format!("x: &a \"{long}\"\ne: {{{}}}\n", alias_list(30));
+        assert!(read(&used).1.is_empty());
+        let nested = |text: &str| {
+            let open: String = (0..60).map(|i| format!("&b{i} [")).collect();
+            format!("{open}\"{text}\"{}", "]".repeat(60))
+        };
+        assert!(read(&nested(&long)).1.is_empty());
+        assert!(read(&nested(&long.repeat(10))).1[0].starts_with("alias-bomb"));
+    }
+
+    fn alias_list(count: usize) -> String {
+        (0..count).map(|i| format!("A{i}: *a")).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn what_may_be_made_of_a_file_can_be_less() {
+        let parsed = parse_within("a.yaml", b"[1, 2, 3]", 3);
+        assert_eq!((parsed.problems[0].rule, parsed.nodes), ("too-many-nodes", 4));
     }
 }

@@ -46,8 +46,10 @@ fn plain_kind(text: &str) -> ScalarKind {
         let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_alphanumeric());
         plain.then(|| i64::from_str_radix(digits, radix).ok()).flatten().map(|value| sign * value)
     };
-    let integer = if let Some(hex) = digits.strip_prefix("0x") {
+    let integer = if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         radix(hex, 16)
+    } else if let Some(binary) = digits.strip_prefix("0b").or_else(|| digits.strip_prefix("0B")) {
+        radix(binary, 2)
     } else if let Some(octal) = digits.strip_prefix("0o") {
         radix(octal, 8)
     } else if digits.len() > 1 && digits.starts_with('0') {
@@ -61,10 +63,11 @@ fn plain_kind(text: &str) -> ScalarKind {
     let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && digits.chars().any(|c| c.is_ascii_digit())
         && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    // A whole number beyond 64 bits is read as Compose reads it; one that begins with a zero is text (`08`).
+    let whole = digits.len() > 1 && digits.chars().all(|c| c.is_ascii_digit());
+    let text = whole && (digits.starts_with('0') || digits.parse::<u64>().is_ok());
     match digits.parse::<f64>() {
-        Ok(value) if numeric && !(digits.len() > 1 && digits.chars().all(|c| c.is_ascii_digit())) => {
-            ScalarKind::Float(f64::from(sign as i32) * value)
-        }
+        Ok(value) if numeric && !text => ScalarKind::Float(f64::from(sign as i32) * value),
         _ => ScalarKind::String,
     }
 }

@@ -94,15 +94,18 @@ fn files(input: &PlanInput<'_>, stack: &StackDesired, checkouts: &Checkouts) -> 
     let repository = stack.resource.spec.repository.as_ref();
     let of_repository = repository.and_then(|name| input.desired.repositories.get(name)?.checkout.as_ref());
     let Some(checkout) = stack.checkout.as_ref().or(of_repository) else { return Files::default() };
-    if checkouts.is_moving(&checkout.host, &checkout.path) {
-        return Files { moving: Some(Subject::checkout(checkout.path.clone())), ..Files::default() };
-    }
     let key = checkout_key(&checkout.host, &checkout.path);
-    match input.observed.checkouts.get(&key) {
-        Some(Known::Known(facts)) if facts.commit.as_deref() == Some(checkout.commit.as_str()) => Files {
-            dirty: facts.dirty.iter().map(|file| format!("{}/{file}", checkout.path)).collect(),
-            ..Files::default()
-        },
+    let observed = input.observed.checkouts.get(&key);
+    let dirty = observed.and_then(Known::known).map_or(&[][..], |facts| &facts.dirty);
+    let dirty = dirty.iter().map(|file| format!("{}/{file}", checkout.path)).collect();
+    if checkouts.is_moving(&checkout.host, &checkout.path) {
+        let moving = Some(Subject::checkout(checkout.path.clone()));
+        return Files { moving, restored: dirty, ..Files::default() };
+    }
+    match observed {
+        Some(Known::Known(facts)) if facts.commit.as_deref() == Some(checkout.commit.as_str()) => {
+            Files { dirty, ..Files::default() }
+        }
         Some(Known::Known(_)) => blocked(checkout, "is not at commit"),
         Some(Known::Unknown(_)) | None => blocked(checkout, "could not be read and has to be at commit"),
     }

@@ -1,4 +1,4 @@
-//! What was observed of the things that a plan changes; everything else of the world stays out of a pack.
+//! What was observed of the things that a run changes; everything else of the world stays out of a pack.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,26 +7,45 @@ use serde_json::{Map, Value, json};
 use crate::engine::observe::{ContainerFacts, EngineFacts};
 use crate::observed::observation::{Observation, checkout_key};
 use crate::plan::plan::Plan;
-use crate::plan::step::{Step, SubjectKind};
+use crate::plan::step::SubjectKind;
+use crate::record::journal::JournalEntry;
 
-/// The things that a plan changes.
+/// The things that a run changes.
 pub(super) struct Changed<'a> {
-    steps: &'a [Step],
+    things: BTreeSet<Thing<'a>>,
     /// Containers by host and name, those of former names too.
     containers: BTreeSet<(&'a str, &'a str)>,
 }
 
+/// A thing by host, sort and name.
+type Thing<'a> = (&'a str, SubjectKind, &'a str);
+
 impl<'a> Changed<'a> {
-    /// Also counts a container that had another name before or has one now, by its id.
+    /// What a plan changes. Also counts a container that had another name before or has one now, by its id.
     pub(super) fn new(plan: &'a Plan, before: &'a Observation, after: &'a Observation) -> Self {
-        let named: BTreeSet<(&str, &str)> = plan
-            .steps
+        let things = plan.steps.iter();
+        let things = things.map(|step| (step.host.as_str(), step.subject.kind, step.subject.name.as_str()));
+        Changed::of(things.collect(), &[before, after])
+    }
+
+    /// What the operations of a journal changed.
+    pub(super) fn journaled(journal: &'a [JournalEntry], after: &'a Observation) -> Self {
+        let thing = |entry: &'a JournalEntry| {
+            let (kind, name) = entry.subject.split_once(' ')?;
+            let kind = serde_json::from_value(Value::from(kind)).ok()?;
+            Some((entry.host.as_str(), kind, name))
+        };
+        Changed::of(journal.iter().filter_map(thing).collect(), &[after])
+    }
+
+    fn of(things: BTreeSet<Thing<'a>>, worlds: &[&'a Observation]) -> Self {
+        let named: BTreeSet<(&str, &str)> = things
             .iter()
-            .filter(|step| step.subject.kind == SubjectKind::Container)
-            .map(|step| (step.host.as_str(), step.subject.name.as_str()))
+            .filter(|(_, kind, _)| *kind == SubjectKind::Container)
+            .map(|(host, _, name)| (*host, *name))
             .collect();
-        let all: Vec<(&str, &ContainerFacts)> = [before, after]
-            .into_iter()
+        let all: Vec<(&str, &ContainerFacts)> = worlds
+            .iter()
             .flat_map(|world| &world.hosts)
             .filter_map(|(host, facts)| Some((host.as_str(), facts.known()?)))
             .flat_map(|(host, facts)| facts.containers.iter().map(move |found| (host, found)))
@@ -39,13 +58,13 @@ impl<'a> Changed<'a> {
         let renamed = all.iter().filter(|(_, found)| ids.contains(found.id.as_str()));
         let mut containers = named.clone();
         containers.extend(renamed.map(|(host, found)| (*host, found.name.as_str())));
-        Changed { steps: &plan.steps, containers }
+        Changed { things, containers }
     }
 
     /// The hosts that are acted on.
     pub(super) fn hosts(&self) -> Vec<String> {
-        let hosts: BTreeSet<&String> = self.steps.iter().map(|step| &step.host).collect();
-        hosts.into_iter().cloned().collect()
+        let hosts: BTreeSet<&str> = self.things.iter().map(|(host, ..)| *host).collect();
+        hosts.into_iter().map(str::to_owned).collect()
     }
 
     /// Changed containers of a host in an observation.
@@ -55,9 +74,7 @@ impl<'a> Changed<'a> {
     }
 
     fn has(&self, host: &str, kind: SubjectKind, name: &str) -> bool {
-        self.steps
-            .iter()
-            .any(|step| step.host == host && step.subject.kind == kind && step.subject.name == name)
+        self.things.contains(&(host, kind, name))
     }
 
     /// What was observed of them; a host that could not be read says why.
@@ -74,10 +91,10 @@ impl<'a> Changed<'a> {
             hosts.insert(host, value);
         }
         let checkouts: BTreeMap<String, Value> = self
-            .steps
+            .things
             .iter()
-            .filter(|step| step.subject.kind == SubjectKind::Checkout)
-            .map(|step| checkout_key(&step.host, &step.subject.name))
+            .filter(|(_, kind, _)| *kind == SubjectKind::Checkout)
+            .map(|(host, _, path)| checkout_key(host, path))
             .map(|key| (key.clone(), json!(world.checkouts.get(&key))))
             .collect();
         json!({"hosts": hosts, "checkouts": checkouts})

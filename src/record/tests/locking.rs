@@ -83,6 +83,7 @@ pub(super) async fn begun(store: &Store) -> (RunRecord, i64) {
                 revision: &revision("abc"),
                 plan_hash: "v1:x",
                 holder: "tester",
+                reports: &[],
             },
             at(0),
         )

@@ -1,4 +1,5 @@
-//! Moves a checkout to the wanted commit. Never loses work: what somebody changed or left there stops it.
+//! Moves a checkout to the wanted commit. Never loses work: what somebody changed or left there stops it, or is put
+//! aside first where the checkout is the controller's own.
 //!
 //! A new checkout appears whole, by renaming. An existing one is moved in place by git, which
 //! refuses to overwrite files it doesn't track, ignored ones included. Doing it twice is doing it once.
@@ -9,6 +10,7 @@ use git2::{Oid, Repository, RepositoryState};
 
 use super::checkout::{CheckoutFacts, CheckoutTarget};
 use super::observe::read_checkout;
+use super::restore::restore;
 use crate::clients::git::{Git, GitError};
 use crate::model::known::Known;
 
@@ -60,6 +62,14 @@ pub enum CheckoutError {
     Occupied {
         /// The directory.
         path: PathBuf,
+    },
+    /// What others changed could not be put aside.
+    #[error("failed to keep changed files in `{}`: {why}", path.display())]
+    Kept {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// It could not be read.
     #[error("{0}")]
@@ -124,9 +134,13 @@ pub async fn move_checkout(git: &Git, target: &CheckoutTarget) -> Result<Moved, 
         return Err(CheckoutError::Stale { path: path.to_owned(), found, expected });
     }
     if !facts.dirty.is_empty() {
-        let mut files = facts.dirty;
-        files.truncate(NAMED_MAX);
-        return Err(CheckoutError::Dirty { path: path.to_owned(), files });
+        let Some(kept) = &target.kept else {
+            let mut files = facts.dirty;
+            files.truncate(NAMED_MAX);
+            return Err(CheckoutError::Dirty { path: path.to_owned(), files });
+        };
+        idle(path)?;
+        restore(git, path, Path::new(kept)).await?;
     }
     move_in_place(git, target, path, facts.commit.as_deref()).await?;
     verified(target, path, Moved::Moved).await
@@ -161,16 +175,23 @@ async fn move_in_place(
 ) -> Result<(), CheckoutError> {
     let record = |what| move |err| CheckoutError::Record { what, path: path.to_owned(), err };
     {
-        let repository = Repository::open(path).map_err(record("the checkout"))?;
-        if repository.state() != RepositoryState::Clean {
-            let operation = format!("{:?}", repository.state()).to_lowercase();
-            return Err(CheckoutError::Busy { path: path.to_owned(), operation });
-        }
+        let repository = idle(path)?;
         keep_local_commit(&repository, target, from).map_err(record("a local commit"))?;
     }
     fetch_commit(git, target, path).await?;
     checkout(git, target, path).await?;
     record_origin(path, target)
+}
+
+/// Opens a checkout in which nobody is in the middle of something.
+fn idle(path: &Path) -> Result<Repository, CheckoutError> {
+    let record = |err| CheckoutError::Record { what: "the checkout", path: path.to_owned(), err };
+    let repository = Repository::open(path).map_err(record)?;
+    if repository.state() == RepositoryState::Clean {
+        return Ok(repository);
+    }
+    let operation = format!("{:?}", repository.state()).to_lowercase();
+    Err(CheckoutError::Busy { path: path.to_owned(), operation })
 }
 
 /// Gives a commit that only this checkout has a name of ours, so that git never collects it.

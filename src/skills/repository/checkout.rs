@@ -15,6 +15,9 @@ pub struct CheckoutDesired {
     pub objects: String,
     /// The URL to record as `origin`, without credentials; `None` for the state repository itself.
     pub url: Option<String>,
+    /// Where files that others changed are kept when they are put right. `None` at a place that a person named: what
+    /// is done there is that person's to decide.
+    pub kept: Option<String>,
 }
 
 /// One checkout.
@@ -47,6 +50,9 @@ pub struct CheckoutTarget {
     pub objects: String,
     /// The URL to record as `origin`.
     pub url: Option<String>,
+    /// Where files that others changed are kept before they are put right; without it they stop the move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
     /// The commit that was observed; anything else at execution makes the step stale.
     pub from: Option<String>,
 }
@@ -59,6 +65,7 @@ impl CheckoutTarget {
             commit: checkout.commit.clone(),
             objects: checkout.objects.clone(),
             url: checkout.url.clone(),
+            kept: checkout.kept.clone(),
             from,
         }
     }

@@ -4,4 +4,5 @@ pub mod checkout;
 pub mod spec;
 pub mod plan;
 pub mod observe;
+mod restore;
 pub mod apply;

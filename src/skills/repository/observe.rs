@@ -54,8 +54,15 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
     Known::Known(facts)
 }
 
-/// Tracked files that differ from HEAD, staged or not, sorted.
+/// The first tracked files that differ from HEAD.
 fn dirty_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
+    let mut dirty = changed_files(repository)?;
+    dirty.truncate(DIRTY_MAX);
+    Ok(dirty)
+}
+
+/// Tracked files that differ from HEAD, staged or not, sorted.
+pub(super) fn changed_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
     let mut options = StatusOptions::new();
     options
         .show(StatusShow::IndexAndWorkdir)
@@ -68,6 +75,5 @@ fn dirty_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
     let mut dirty: Vec<String> =
         statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
     dirty.sort_unstable();
-    dirty.truncate(DIRTY_MAX);
     Ok(dirty)
 }

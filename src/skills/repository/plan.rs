@@ -39,6 +39,10 @@ pub fn plan_checkout(
     match decide(checkout, facts) {
         Decision::Equal => {}
         Decision::Move(action, cause) => draft.steps.push(step(checkout, facts, action, class, cause)),
+        Decision::Restore => {
+            let class = Class::Drift(DriftClass::Content);
+            draft.steps.push(step(checkout, facts, Action::Update, class, "content"));
+        }
         Decision::Ask(why) => {
             let note =
                 Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Source), why);
@@ -51,6 +55,8 @@ pub fn plan_checkout(
 enum Decision {
     Equal,
     Move(Action, &'static str),
+    /// It is at the commit, and files in it are not.
+    Restore,
     Ask(String),
 }
 
@@ -66,12 +72,13 @@ fn decide(checkout: &CheckoutDesired, facts: &CheckoutFacts) -> Decision {
     {
         return Decision::Ask(format!("is a checkout of `{is}`, not of `{wanted}`: move it away"));
     }
-    if !facts.dirty.is_empty() {
+    let is_there = facts.commit.as_deref() == Some(checkout.commit.as_str());
+    if !facts.dirty.is_empty() && checkout.kept.is_none() {
         let files = facts.dirty.join("`, `");
         return Decision::Ask(format!("files were changed by others: `{files}`: commit or undo that"));
     }
-    if facts.commit.as_deref() == Some(checkout.commit.as_str()) {
-        return Decision::Equal;
+    if is_there {
+        return if facts.dirty.is_empty() { Decision::Equal } else { Decision::Restore };
     }
     Decision::Move(Action::Update, "commit")
 }
@@ -89,13 +96,21 @@ fn step(
     cause: &str,
 ) -> DraftStep<CheckoutTarget> {
     let short = |commit: &String| short_commit(commit).to_owned();
-    let field = FieldDiff {
-        field: "commit".to_owned(),
-        before: facts.commit.as_ref().map(short),
-        after: Some(short(&checkout.commit)),
+    let wanted = short(&checkout.commit);
+    let field = |field: &str, before: Option<String>, after: String| FieldDiff {
+        field: field.to_owned(),
+        before,
+        after: Some(after),
         secret: false,
     };
-    let decided_on = format!("{}\0{:?}\0{}", checkout.path, facts.commit, checkout.commit);
+    let moves = facts.commit.as_ref() != Some(&checkout.commit);
+    let commit = moves.then(|| field("commit", facts.commit.as_ref().map(short), wanted.clone()));
+    let files = facts
+        .dirty
+        .iter()
+        .map(|file| field(file, Some("changed by others".to_owned()), format!("as in {wanted}")));
+    let mut decided_on = format!("{}\0{:?}\0{}", checkout.path, facts.commit, checkout.commit);
+    facts.dirty.iter().for_each(|file| decided_on.extend(["\0", file]));
     DraftStep {
         subject: Subject::checkout(checkout.path.clone()),
         action,
@@ -103,7 +118,7 @@ fn step(
         cause: cause.to_owned(),
         risk: Risk::None,
         downtime_seconds: None,
-        fields: vec![field],
+        fields: commit.into_iter().chain(files).collect(),
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
@@ -123,6 +138,7 @@ mod tests {
             commit: "b".repeat(40),
             objects: "/state/objects".into(),
             url: Some("https://example.com/a.git".into()),
+            kept: None,
         }
     }
 
@@ -158,6 +174,25 @@ mod tests {
             assert!(draft.steps.is_empty());
             assert_eq!(draft.notes[0].kind, NoteKind::NeedsDecision);
         }
+    }
+
+    #[test]
+    fn the_controllers_own_checkout_is_put_right_and_what_was_changed_is_kept() {
+        let own = CheckoutDesired { kept: Some("/state/kept/code".into()), ..wanted() };
+        let changed = CheckoutFacts { dirty: vec!["a.conf".into()], ..facts() };
+        let at = |commit: String| Known::Known(CheckoutFacts { commit: Some(commit), ..changed.clone() });
+        let draft = plan_checkout(&own, Some(&at(own.commit.clone())), None);
+        assert_eq!(draft.steps[0].class, Class::Drift(DriftClass::Content));
+        assert_eq!(draft.steps[0].fields[0].field, "a.conf");
+        assert_eq!(draft.steps[0].operations[0].kept, own.kept);
+        // A new commit is a change, whatever else it finds.
+        let draft = plan_checkout(&own, Some(&at("a".repeat(40))), None);
+        assert_eq!((draft.steps[0].class, draft.steps[0].cause.as_str()), (Class::Change, "commit"));
+        // Somebody else's checkout at that place is nobody's drift.
+        let other = CheckoutFacts { url: Some("https://example.com/other.git".into()), ..changed };
+        let draft = plan_checkout(&own, Some(&Known::Known(other)), None);
+        assert!(draft.steps.is_empty());
+        assert_eq!(draft.notes[0].kind, NoteKind::NeedsDecision);
     }
 
     #[test]

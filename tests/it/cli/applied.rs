@@ -250,6 +250,8 @@ fn what_is_not_healthy_fails_and_is_refused_each_has_its_exit_code() {
         "true",
         "the old one stays"
     );
+    let ran = lab.run(&["status", &lab.resource()]);
+    assert!(ran.out.contains("ApplyFailed: image ") && ran.out.contains("no-such-image"), "{}", ran.out);
     lab.host(&format!("{{protectedPrefixes: [{}]}}", lab.name));
     lab.stack("  prune: true\n");
     lab.compose(&PAUSE.replace("one:", "two:"));
@@ -261,6 +263,85 @@ fn what_is_not_healthy_fails_and_is_refused_each_has_its_exit_code() {
     let ran = lab.run(&["apply", "--yes", "--only", &lab.resource(), "--allow-destroy", &permission]);
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("is for another plan"), "{}", ran.err);
+}
+
+#[test]
+fn an_apply_without_steps_is_kept_so_status_says_what_is_true_now() {
+    let lab = Lab::new(PAUSE);
+    let status = || {
+        let ran = lab.run(&["status", &lab.resource()]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out.lines().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(lab.apply().code, 0);
+    assert!(status().contains("  True  "), "{}", status());
+    let until = (Utc::now() + chrono::TimeDelta::days(1)).format("%Y-%m-%dT%H:%M:%SZ");
+    lab.stack(&format!("  suspend: {{reason: we look at it, until: '{until}'}}\n"));
+    lab.compose(&PAUSE.replace("one:", "one:\n    labels: {a: b}"));
+    let ran = lab.apply();
+    assert_eq!(ran.code, 1, "a difference is held: {}{}", ran.out, ran.err);
+    assert!(ran.err.contains("Hint: ") && ran.err.contains("remove `suspend`"), "{}", ran.err);
+    assert!(status().contains("we look at it"), "{}", status());
+    let ran = lab.run(&["describe", &lab.resource(), "-o", "json"]);
+    let described: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let conditions = described["status"]["conditions"].as_array().unwrap();
+    let suspended = conditions.iter().find(|one| one["type"] == "Suspended").unwrap();
+    assert_eq!(suspended["status"], "True", "{described}");
+    lab.stack("");
+    lab.host("{engine: {endpoint: 'unix:///nope/ipaictl.sock'}}");
+    let ran = lab.apply();
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    assert!(status().contains("  Unknown  ") && !status().contains("  True  "), "{}", status());
+    lab.host("{}");
+    assert_eq!(lab.apply().code, 0);
+    lab.write("desired-state/stack.yaml", "");
+    let ran = lab.run(&["apply", "--yes"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(status().contains("LeftDesiredState"), "{}", status());
+    let ran = lab.run(&["describe", &lab.resource()]);
+    assert!(
+        ran.out.contains("LeftDesiredState") && ran.out.contains("left the desired state"),
+        "{}",
+        ran.out
+    );
+}
+
+#[tokio::test]
+async fn what_is_held_or_blocked_is_no_success_and_is_said_with_the_way_out() {
+    let lab = Lab::new(PAUSE);
+    assert_eq!(lab.apply().code, 0);
+    let id = docker(&["inspect", "-f", "{{.Id}}", &lab.container()]);
+    docker(&["stop", "-t", "0", &lab.container()]);
+    // What `serve` notes when it hears the engine tell of the stop.
+    let store = Store::open(&lab.store()).await.unwrap();
+    store.note_stop("local", &id, &lab.container(), Utc::now()).await.unwrap();
+    store.close().await;
+    let ran = lab.apply();
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 held"), "{}", ran.out);
+    let way = format!("start it with `docker start {}`, or wait until", lab.container());
+    assert!(ran.err.contains(&way), "{}", ran.err);
+    let ran = lab.run(&["diff", &lab.resource()]);
+    assert!(ran.code == 1 && ran.err.contains(&way), "{}", ran.err);
+    docker(&["start", &lab.container()]);
+    assert_eq!(lab.apply().code, 0);
+
+    lab.compose(&format!(
+        "{PAUSE}  two:\n    image: ipaictl/busybox:1\n    command: [/bin/pause]\n    configs: [conf]\n  \
+         three:\n    image: ipaictl/busybox:1\n    command: [/bin/pause]\n\
+         configs:\n  conf: {{file: /nope/ipaictl.conf}}\n"
+    ));
+    let ran = lab.apply();
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(!ran.out.contains("Applied and verified"), "{}", ran.out);
+    assert!(ran.out.contains("not everything is as wanted"), "{}", ran.out);
+    assert!(
+        ran.out.contains(&format!("blocked: {} container {}-two-1", lab.resource(), lab.name)),
+        "{}",
+        ran.out
+    );
+    let evidence = ran.out.lines().find_map(|line| line.strip_prefix("Evidence: ")).unwrap();
+    assert!(std::path::Path::new(evidence).join("evidence.json").is_file(), "{evidence}");
 }
 
 #[test]

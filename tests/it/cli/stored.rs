@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ipaictl::model::condition::{Condition, ConditionType, Reason, Status};
+use ipaictl::model::condition::{ConditionType, Reason, SourceCondition, Status};
 use ipaictl::model::id::{Kind, ResourceId, Revision};
 use ipaictl::plan::report::{ConditionReport, ContainerReport, ResourceReport};
-use ipaictl::record::facts::{HEARTBEAT, SOURCE_CONDITION};
+use ipaictl::record::facts::HEARTBEAT;
 use ipaictl::record::runs::{Counts, NewRun, RunEnd, RunResult};
 use ipaictl::record::store::Store;
 
@@ -57,6 +57,7 @@ async fn fill(program: &Program) -> PathBuf {
         revision: &revision,
         plan_hash: "v1:bb",
         holder: "here/1",
+        reports: &[],
     };
     let run = store.begin_run(&run, now).await.unwrap();
     let end = RunEnd {
@@ -66,14 +67,15 @@ async fn fill(program: &Program) -> PathBuf {
         message: "db-1 is unhealthy",
     };
     store.finish_run(&run.id, &end, now + TimeDelta::seconds(3)).await.unwrap();
-    let condition = Condition {
-        kind: ConditionType::Ready,
+    let condition = SourceCondition {
         status: Status::False,
         reason: Reason::InvalidRevision,
         message: "2 errors".into(),
+        in_use: Some(revision.clone()),
+        newest: None,
         last_transition_time: now,
     };
-    store.note_fact(SOURCE_CONDITION, &serde_json::to_string(&condition).unwrap(), now).await.unwrap();
+    store.note_source(&condition, now).await.unwrap();
     store.note_fact(HEARTBEAT, "", now).await.unwrap();
     store.close().await;
     path
@@ -110,7 +112,10 @@ async fn status_says_what_is_wrong_and_that_nobody_keeps_it_up_to_date() {
     assert!(lines[0].starts_with("RESOURCE"), "{}", ran.out);
     assert!(lines[1].starts_with("Stack/db") && lines[1].contains("Unhealthy: db-1 is"), "{}", ran.out);
     assert!(lines[2].starts_with("Stack/web"), "{}", ran.out);
-    assert!(ran.out.ends_with("State repository: InvalidRevision: 2 errors\n"), "{}", ran.out);
+    let source = "State repository: InvalidRevision: 2 errors\nThe controller goes on with main aaaaaaa.\n";
+    assert!(ran.out.ends_with(source), "{}", ran.out);
+    let described = program.run(["describe", "Stack/db", "--store", store.to_str().unwrap()]);
+    assert!(described.out.ends_with(source), "{}", described.out);
     assert!(ran.err.contains("not running; it was last alive at 2026-01-02T03:04:05Z"), "{}", ran.err);
     let quiet = program.run(["-q", "status", "--store", store.to_str().unwrap()]);
     assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
@@ -124,6 +129,8 @@ async fn json_follows_the_published_schemas() {
     for (schema, arguments) in [
         ("status", vec!["status"]),
         ("resource", vec!["get", "stack", "db"]),
+        ("resources", vec!["get", "stacks"]),
+        ("resources", vec!["get", "hosts"]),
         ("description", vec!["describe", "stack/db"]),
         ("history", vec!["history"]),
         ("request", vec!["reconcile", "Stack/db"]),

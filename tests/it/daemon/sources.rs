@@ -36,6 +36,18 @@ fn a_bad_revision_changes_nothing_and_the_next_good_one_is_taken() {
     world.lab.commit("bad");
     world.wait("it is noticed", |world| world.number("ipaictl_source_ready") == 0.0);
     assert!(world.log().contains("is not valid: desired-state/bad.yaml:"), "{}", world.log());
+    // Every reader of the store hears of it: which commit, its first problem, and what is in use instead.
+    let bad = world.lab.git(&["rev-parse", "--short=7", "HEAD"]);
+    for arguments in [vec!["status"], vec!["status", "-o", "markdown"], vec!["describe", "Host/local"]] {
+        let ran = world.run(&arguments);
+        assert!(ran.contains("InvalidRevision") && ran.contains(bad.trim()), "{arguments:?}: {ran}");
+        assert!(ran.contains("desired-state/bad.yaml:") && ran.contains("goes on with main"), "{ran}");
+    }
+    let status: serde_json::Value = serde_json::from_str(&world.run(&["status", "-o", "json"])).unwrap();
+    assert_eq!(status["source"]["reason"], "InvalidRevision", "{status}");
+    assert_ne!(status["source"]["inUse"], status["source"]["newest"], "{status}");
+    crate::cli::assert_schema("status", &status.to_string());
+    assert!(world.number("ipaictl_errors_total{phase=\"load\"}") >= 1.0);
     // The last good revision is still kept up.
     world.docker(&["kill", &world.container("a")]);
     world.wait("it runs again", |world| world.runs("a"));
@@ -45,6 +57,7 @@ fn a_bad_revision_changes_nothing_and_the_next_good_one_is_taken() {
     world.lab.commit("good");
     world.wait("the good one is in use", |world| environment(world).contains("STEP=2"));
     assert_eq!(world.number("ipaictl_source_ready"), 1.0);
+    assert!(!world.run(&["status"]).contains("InvalidRevision"));
 }
 
 #[test]
@@ -91,4 +104,38 @@ fn a_remote_that_disappears_and_a_branch_that_is_deleted_leave_the_last_revision
     git(&remote, &["update-ref", "-d", "refs/heads/main"]);
     world.wait("it is noticed", |world| world.number("ipaictl_source_ready") == 0.0);
     assert!(world.runs("a"));
+}
+
+#[test]
+fn a_request_reads_secrets_again_even_while_the_newest_revision_is_bad() {
+    let mut world = World::new(&World::service("a", ", environment: {TOKEN: \"${TOKEN}\"}"));
+    let secret = world.lab.folder.path().join("token");
+    std::fs::write(&secret, "first-token-value").unwrap();
+    world.write_stack(&format!("  variables: {{TOKEN: {{file: \"{}\"}}}}\n", secret.display()));
+    world.lab.commit("secret");
+    world.serve();
+    world.wait("it runs with the first", |world| environment(world).contains("TOKEN=first-token-value"));
+    world.wait_in_sync();
+    let reconcile = |world: &World| {
+        let stack = format!("Stack/{}", world.name);
+        let output = world.command().args(["reconcile", "--wait", &stack]).output().unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}\n{}", world.log());
+        said
+    };
+
+    std::fs::write(&secret, "second-token-value").unwrap();
+    let said = reconcile(&world);
+    assert!(said.contains("applied"), "{said}");
+    assert!(environment(&world).contains("TOKEN=second-token-value"), "{}", environment(&world));
+
+    world.lab.write("desired-state/bad.yaml", "kind: Nothing\n");
+    world.lab.commit("bad");
+    world.wait("it is noticed", |world| world.number("ipaictl_source_ready") == 0.0);
+    std::fs::write(&secret, "third-token-value").unwrap();
+    let said = reconcile(&world);
+    assert!(said.contains("applied: the newest revision is not in use"), "{said}");
+    assert!(environment(&world).contains("TOKEN=third-token-value"), "{}", environment(&world));
+    assert!(!world.log().contains("-token-value"));
 }

@@ -56,3 +56,45 @@ fn a_killed_controller_leaves_nothing_that_the_next_one_cannot_put_right() {
     assert_eq!(world.names().len(), 4, "{:?}", world.names());
     world.wait_in_sync();
 }
+
+#[test]
+fn a_second_controller_on_the_same_store_is_refused_and_the_first_is_still_known_to_run() {
+    let mut world = World::new(&World::service("a", ""));
+    world.serve();
+    world.wait("it runs", |world| world.runs("a"));
+    let output = world.command().args(["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("another controller serves the store") && text.contains("Hint: "), "{text}");
+    let output = world.command().arg("status").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("not running"), "{text}");
+    // Its end is its own: the next one may begin at once, and is known to run.
+    world.signal("TERM");
+    assert_eq!(world.ended(), Some(0), "{}", world.log());
+    let output = world.command().arg("status").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not running"));
+    world.serve();
+    let output = world.command().arg("status").output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("not running"));
+}
+
+#[test]
+fn the_lines_of_a_run_carry_the_id_that_history_shows() {
+    let mut world = World::new(&World::service("a", "")).with_settings("log: {format: json, filter: info}\n");
+    world.serve();
+    world.wait("it runs", |world| world.runs("a"));
+    world.wait_in_sync();
+    let history: serde_json::Value = serde_json::from_str(&world.run(&["history", "-o", "json"])).unwrap();
+    let run = &history[0];
+    let lines: Vec<serde_json::Value> =
+        world.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let begun = lines.iter().find(|line| line["message"] == "begun").unwrap();
+    let span = &begun["span"];
+    let known = history.as_array().unwrap().iter().any(|run| run["id"] == span["run"]);
+    assert!(known && run["id"].is_string(), "{begun}\n{history}");
+    assert!(
+        history.as_array().unwrap().iter().any(|run| run["correlation"] == span["correlation"]),
+        "{begun}"
+    );
+}

@@ -141,3 +141,80 @@ async fn a_huge_blob_is_refused_without_being_read() {
     file.set_len(300 << 20).unwrap();
     assert_eq!(rules(&load(&lab).await), ["file-too-large"]);
 }
+
+/// A Compose file of a stack; which rules it breaks, within the time.
+async fn compose_rules(compose: &str) -> Vec<String> {
+    let lab = Lab::with_repository();
+    lab.write(
+        "desired-state/s.yaml",
+        &format!(
+            "{}---\napiVersion: ipai.dev/v1alpha1\nkind: Stack\nmetadata: {{name: s}}\nspec: {{host: local, compose: {{files: [c.yaml]}}}}\n",
+            host("local")
+        ),
+    );
+    lab.write("c.yaml", compose);
+    rules(&load(&lab).await).into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn copies_of_long_text_are_refused_before_they_fill_the_memory() {
+    let (long, megabyte) = ("y".repeat(100_000), "y".repeat(1_000_000));
+    let aliases = |count: usize| (0..count).map(|i| format!("A{i}: *a")).collect::<Vec<_>>().join(", ");
+    for (text, count) in [(&megabyte, 3_000), (&long, 1_000)] {
+        let file = format!(
+            "x-a: &a \"{text}\"\nservices: {{a: {{image: x, environment: {{{}}}}}}}\n",
+            aliases(count)
+        );
+        assert_eq!(compose_rules(&file).await, ["alias-bomb"]);
+        let document = format!("x: &a \"{text}\"\ny: {{{}}}\n", aliases(count));
+        assert_eq!(rules_of(document.as_bytes()).await, ["alias-bomb"]);
+    }
+    let extending: String = (1..1_000).map(|i| format!("  s{i}: {{extends: s0}}\n")).collect();
+    let file = format!("services:\n  s0: {{image: x, environment: {{A: \"{megabyte}\"}}}}\n{extending}");
+    assert!(compose_rules(&file).await.contains(&"extends-too-large".to_owned()));
+    let passed: String = (0..200).map(|i| format!("  s{i}: {{image: x, environment: [A]}}\n")).collect();
+    let lab = Lab::with_repository();
+    lab.write("desired-state/s.yaml", &stack_of("s", "c.yaml"));
+    lab.write(".env", &format!("A={megabyte}\n"));
+    lab.write("c.yaml", &format!("services:\n{passed}"));
+    assert_eq!(rules(&load(&lab).await)[0], "file-too-large");
+}
+
+fn stack_of(name: &str, file: &str) -> String {
+    format!(
+        "{}---\napiVersion: ipai.dev/v1alpha1\nkind: Stack\nmetadata: {{name: {name}}}\nspec: {{host: local, compose: {{files: [{file}]}}}}\n",
+        host("local")
+    )
+}
+
+#[tokio::test]
+async fn many_unset_variables_in_one_text_are_read_in_time() {
+    // The image is wrong on purpose, so that loading ends with an error.
+    let same = format!("services: {{a: {{image: [x], command: [\"{}\"]}}}}\n", "${A}".repeat(200_000));
+    assert_eq!(compose_rules(&same).await, ["wrong-type"]);
+    let distinct: String = (0..100_000).map(|i| format!("${{A{i}}}")).collect();
+    let distinct = format!("services: {{a: {{image: [x], command: [\"{distinct}\"]}}}}\n");
+    assert_eq!(compose_rules(&distinct).await, ["wrong-type"]);
+}
+
+#[tokio::test]
+async fn a_revision_holds_so_many_values_and_no_more() {
+    let lab = Lab::with_repository();
+    lab.write("desired-state/good.yaml", &host("good"));
+    let values: String = (0..50_000).map(|i| format!("a{i}: [1,2,3,4,5,6,7,8]\n")).collect();
+    for i in 0..20 {
+        lab.write(&format!("desired-state/d{i}.yaml"), &values);
+    }
+    assert!(rules(&load(&lab).await).contains(&"too-many-nodes"));
+
+    let lab = Lab::with_repository();
+    let stacks: String = (0..1_000)
+        .map(|i| {
+            format!("---\napiVersion: ipai.dev/v1alpha1\nkind: Stack\nmetadata: {{name: s{i}}}\nspec: {{host: good, compose: {{files: [c.yaml]}}}}\n")
+        })
+        .collect();
+    lab.write("desired-state/s.yaml", &format!("{}{stacks}", host("good")));
+    let values = (0..8_000).map(|i| format!("A{i}: b")).collect::<Vec<_>>().join(", ");
+    lab.write("c.yaml", &format!("services: {{a: {{image: x, environment: {{{values}}}}}}}\n"));
+    assert_eq!(rules(&load(&lab).await), ["too-many-values"]);
+}

@@ -289,6 +289,7 @@ async fn a_repository_document_is_fetched_and_its_commit_wanted() {
 
 fn target(lab: &Lab, path: &std::path::Path, commit: &str, from: Option<&str>) -> CheckoutTarget {
     CheckoutTarget {
+        kept: None,
         path: path.display().to_string(),
         commit: commit.to_owned(),
         objects: lab.repo().join(".git").display().to_string(),
@@ -457,4 +458,79 @@ async fn a_redirect_to_another_server_is_not_followed() {
     assert!(Source::open(&settings).unwrap().fetch().await.is_err());
     server.join().unwrap();
     assert!(other.accept().is_err(), "somebody came to the other server");
+}
+
+#[tokio::test]
+async fn the_controllers_own_checkout_is_put_right_in_place_and_nothing_is_lost() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let lab = Lab::with_repository();
+    for name in ["a.conf", "b.conf", "folder/c.conf", "gone.conf", "link.conf"] {
+        lab.write(name, "committed");
+    }
+    let one = lab.commit("one");
+    lab.write("a.conf", "committed later");
+    let two = lab.commit("two");
+    let git_program = lab.source().git().clone();
+    let path = lab.folder.path().join("checkout");
+    let kept = lab.folder.path().join("kept");
+    let own = |commit: &str, from: Option<&str>| {
+        let target = target(&lab, &path, commit, from);
+        CheckoutTarget { kept: Some(kept.display().to_string()), ..target }
+    };
+    move_checkout(&git_program, &own(&one, None)).await.unwrap();
+    let inode = |name: &str| std::fs::metadata(path.join(name)).unwrap().ino();
+    let (before, outside) = (inode("a.conf"), lab.folder.path().join("outside"));
+    std::fs::write(&outside, "of somebody else").unwrap();
+
+    std::fs::write(path.join("a.conf"), "mine").unwrap();
+    std::fs::set_permissions(path.join("b.conf"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::remove_dir_all(path.join("folder")).unwrap();
+    std::fs::write(path.join("folder"), "mine in the way").unwrap();
+    std::fs::remove_file(path.join("gone.conf")).unwrap();
+    std::fs::remove_file(path.join("link.conf")).unwrap();
+    std::os::unix::fs::symlink(&outside, path.join("link.conf")).unwrap();
+    std::fs::write(path.join("untracked"), "mine too").unwrap();
+    let moved = move_checkout(&git_program, &own(&one, Some(&one))).await.unwrap();
+    assert_eq!(moved, Moved::Moved);
+    for name in ["a.conf", "b.conf", "folder/c.conf", "gone.conf", "link.conf"] {
+        assert_eq!(std::fs::read_to_string(path.join(name)).unwrap(), "committed", "{name}");
+    }
+    assert_eq!(inode("a.conf"), before, "a container that mounts it alone sees the committed content");
+    assert_eq!(std::fs::metadata(path.join("b.conf")).unwrap().permissions().mode() & 0o111, 0);
+    assert_eq!(std::fs::read_to_string(&outside).unwrap(), "of somebody else");
+    assert_eq!(std::fs::read_to_string(path.join("untracked")).unwrap(), "mine too");
+    let set = std::fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read_to_string(set.join("a.conf")).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(set.join("folder")).unwrap(), "mine in the way");
+    assert_eq!(std::fs::read_link(set.join("link.conf")).unwrap(), outside);
+
+    // A newer commit does not wait for a person either, and what cannot be kept is not overwritten.
+    std::fs::write(path.join("b.conf"), "mine again").unwrap();
+    move_checkout(&git_program, &own(&two, Some(&one))).await.unwrap();
+    assert_eq!(std::fs::read_to_string(path.join("a.conf")).unwrap(), "committed later");
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 2);
+    std::fs::remove_dir_all(&kept).unwrap();
+    std::fs::write(&kept, "not a folder").unwrap();
+    std::fs::write(path.join("b.conf"), "mine at last").unwrap();
+    move_checkout(&git_program, &own(&two, Some(&two))).await.unwrap_err();
+    assert_eq!(std::fs::read_to_string(path.join("b.conf")).unwrap(), "mine at last");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_when_git_fails_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = crate::disk::SmallDisk::at(folder.path(), "1m") else {
+        println!("skipped: a tmpfs can't be mounted here");
+        return;
+    };
+    let program = ipaictl::clients::git::Git::new(&disk.0);
+    let init = |name: &str| program.local(Some(&disk.0)).args(["init", "--quiet", "--bare", name]);
+    program.run("making a repository", &init("one"), None).await.unwrap();
+    disk.fill();
+    let err = program.run("making a repository", &init("two"), None).await.unwrap_err();
+    assert!(err.to_string().contains("; no space is left in `"), "{err}");
+    disk.free();
+    let wrong = program.local(Some(&disk.0)).args(["rev-parse", "--verify", "nothing"]);
+    let err = program.run("asking", &wrong, None).await.unwrap_err();
+    assert!(!err.to_string().contains("no space"), "{err}");
 }

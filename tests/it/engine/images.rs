@@ -18,6 +18,9 @@ struct Tag(String);
 impl Drop for Tag {
     fn drop(&mut self) {
         run("docker", &["rmi", "-f", &self.0]);
+        // What a second build took the tag from.
+        let (own, resource) = ("label=com.example.own=1", "label=dev.ipai.resource=Stack/lab");
+        run("docker", &["image", "prune", "-f", "--filter", own, "--filter", resource]);
     }
 }
 

@@ -67,7 +67,7 @@ impl Lab {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("ipaieng-{}-{number}-{name}", std::process::id());
-        let engine = Docker::connect(SOCKET).await.unwrap();
+        let engine = Docker::connect(SOCKET, None).await.unwrap();
         let resource = ResourceId { kind: Kind::Stack, name: "lab".to_owned() };
         Lab { name, file, engine, resource, _folder: folder }
     }

@@ -250,10 +250,12 @@ async fn what_cannot_be_read_is_unknown_and_what_is_not_ours_is_only_listed() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("docker.sock");
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
-    let engine = Docker::connect(&format!("unix://{}", socket.display())).await.unwrap();
+    let engine = Docker::connect(&format!("unix://{}", socket.display()), None).await.unwrap();
     let request = ObserveRequest::default();
     assert!(observe_engine(&engine, &request).await.known().is_some());
     std::fs::remove_file(&socket).unwrap();
+    // A connection that is open serves on until nobody used it for two seconds.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let facts = observe_engine(&engine, &request).await;
     assert!(facts.unknown().unwrap().contains("does not answer"), "{:?}", facts.unknown());
 }

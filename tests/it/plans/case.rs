@@ -81,6 +81,8 @@ pub struct World {
     pub allow_destroy: Vec<ResourceId>,
     /// The resources planned.
     pub only: Option<Vec<ResourceId>>,
+    /// Conditions to expect: `Stack/demo Ready` → `False Progressing: container demo-web-1: missing`.
+    pub conditions: BTreeMap<String, String>,
     /// Whether applying the plan on the model leaves nothing to do; cases in which something is left say `false`.
     pub converges: bool,
 }
@@ -106,6 +108,7 @@ impl Default for World {
             manual: false,
             allow_destroy: Vec::new(),
             only: None,
+            conditions: BTreeMap::new(),
             converges: true,
         }
     }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipaictl::plan::display;
+use ipaictl::plan::plan::Plan;
+use ipaictl::plan::report::conditions;
 use serde_json::Value;
 
 use super::case::Case;
@@ -72,6 +74,7 @@ async fn check(folder: PathBuf, schema: Arc<Value>) -> Result<(), String> {
             return Err(format!("is\n{markdown}instead of\n{expected}"));
         }
     }
+    says_its_conditions(&case, &plan)?;
     let json = display::json(&plan);
     // The bytes are compared, not the values: the order of keys is part of the promise.
     let (bytes, again) = (json.to_string(), display::json(&case.plan()).to_string());
@@ -87,6 +90,23 @@ async fn check(folder: PathBuf, schema: Arc<Value>) -> Result<(), String> {
         let after = case.plan_after(&plan);
         if !after.steps.is_empty() {
             return Err(format!("left to do after\n{text}\n{}", display::text(&after, false)));
+        }
+    }
+    Ok(())
+}
+
+fn says_its_conditions(case: &Case, plan: &Plan) -> Result<(), String> {
+    let mut said = std::collections::BTreeMap::new();
+    for report in conditions(&case.desired, &case.observed, plan) {
+        for one in report.conditions {
+            let text = format!("{} {}: {}", one.status, one.reason, one.message);
+            said.insert(format!("{} {}", report.id, one.kind), text.trim_end_matches([' ', ':']).to_owned());
+        }
+    }
+    for (key, expected) in &case.world.conditions {
+        let is = said.get(key).ok_or_else(|| format!("nothing says `{key}`: {said:#?}"))?;
+        if is != expected {
+            return Err(format!("`{key}` is\n{is}\ninstead of\n{expected}"));
         }
     }
     Ok(())

@@ -152,6 +152,7 @@ fn desired(wishes: &[Wish], commit: char) -> DesiredState {
         variables: &BTreeMap::new(),
         secret_variables: &BTreeSet::new(),
         files: &OneFile(text.clone()),
+        place: &|_| None,
     });
     let project = loaded.project.unwrap_or_else(|| panic!("{:?}\n{text}", loaded.problems));
     let context =
@@ -182,6 +183,7 @@ fn desired(wishes: &[Wish], commit: char) -> DesiredState {
     DesiredState {
         revision: Revision { reference: "main".into(), commit: Some(commit.to_string().repeat(40)) },
         hosts: BTreeMap::from([("machine".to_owned(), host)]),
+        engine_keys: BTreeMap::new(),
         repositories: BTreeMap::new(),
         stacks: BTreeMap::from([("demo".to_owned(), stack)]),
         warnings: Vec::new(),

@@ -115,7 +115,11 @@ fn dies(world: &World, point: u32) -> bool {
 async fn converges(world: &World, point: u32, expected: &[&str]) {
     let context = world.context().await;
     let report = apply(&context).await.unwrap();
-    assert!(report.converged(), "point {point}: {:#?}", report.after);
+    let errors = report
+        .outcome
+        .as_ref()
+        .map(|outcome| outcome.steps.iter().filter_map(|step| step.error.clone()).collect::<Vec<_>>());
+    assert!(report.converged(), "point {point}: {errors:?}: {:#?}", report.after);
     assert_eq!(world.containers(), expected, "point {point}");
     let again = apply(&context).await.unwrap();
     assert!(again.plan.steps.is_empty() && again.plan.complete, "point {point}: {:#?}", again.plan.steps);
@@ -128,7 +132,17 @@ async fn converges(world: &World, point: u32, expected: &[&str]) {
     assert_eq!((names("container"), names("network"), names("volume")), (2, 1, 1), "point {point}");
     assert!(inventory.iter().all(|entry| entry.kind == "volume" || !entry.engine_id.is_empty()));
     let history = store.history(&HistoryFilter::default(), 10).await.unwrap();
-    assert!(history.iter().any(|run| run.outcome == RunResult::Interrupted), "point {point}: {history:#?}");
+    let dead = history.iter().find(|run| run.outcome == RunResult::Interrupted);
+    let dead = dead.unwrap_or_else(|| panic!("point {point}: {history:#?}"));
+    // What is known of it is what was journaled.
+    let journal = store.journal(&dead.id).await.unwrap();
+    let steps: std::collections::BTreeSet<u32> = journal.iter().map(|entry| entry.key.step).collect();
+    let counted = dead.counts.done + dead.counts.failed + dead.counts.cancelled;
+    assert_eq!(counted as usize, steps.len(), "point {point}: {dead:#?}");
+    let pack = world.state().join("evidence").join(dead.evidence.as_ref().expect("a dead run has a pack"));
+    let text = std::fs::read_to_string(pack.join("outcomes.json")).unwrap();
+    let outcomes: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(outcomes["operations"].as_array().unwrap().len(), journal.len(), "point {point}");
     assert!(
         ipaictl::record::evidence::verify_packs(&world.state().join("evidence"))
             .is_ok_and(|checked| { checked.first_bad.is_none() })

@@ -8,6 +8,7 @@ use ipaictl::record::runs::{HistoryFilter, RunResult};
 use ipaictl::record::store::{Store, StoreError};
 
 use super::{World, apply, docker, service};
+use crate::disk::SmallDisk;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_step_takes_along_what_needs_it_and_nothing_else() {
@@ -75,35 +76,10 @@ async fn a_label_alone_is_no_ownership() {
     assert_eq!(world.store().await.inventory().await.unwrap(), known);
 }
 
-/// A file system of its own with little room; gone at the end.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn new() -> Option<SmallDisk> {
-        let path = std::env::temp_dir().join(format!("ipaictl-small-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-            .arg(&path)
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            std::fs::remove_dir(&path).unwrap();
-        }
-        mounted.then_some(SmallDisk(path))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-        let _ = std::fs::remove_dir(&self.0);
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    let Some(disk) = SmallDisk::new() else {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::at(folder.path(), "1m") else {
         println!("skipped: a tmpfs can't be mounted here");
         return;
     };
@@ -132,5 +108,38 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         assert_eq!(fact.unwrap().text, text, "fact {number}");
     }
     store.note_fact("after", "1", chrono::Utc::now()).await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_met_a_full_disk_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::at(folder.path(), "1m") else {
+        println!("skipped: a tmpfs can't be mounted here");
+        return;
+    };
+    let store = Store::open(&disk.0.join("ipaictl.db")).await.unwrap();
+    let text = "x".repeat(3_000);
+    let now = chrono::Utc::now();
+    for round in 0..3 {
+        disk.fill();
+        let mut failures = 0;
+        for number in 0..200 {
+            // What the log has room for is written all the same.
+            match store.note_fact(&format!("round {round} fact {number}"), &text, now).await {
+                Ok(()) => {}
+                Err(StoreError::Full { .. }) => failures += 1,
+                Err(err) => panic!("not said as what it is: {err:?}"),
+            }
+            if failures == 5 {
+                break;
+            }
+        }
+        assert_eq!(failures, 5, "the disk never was full");
+        disk.free();
+        store.note_fact("after", &round.to_string(), now).await.unwrap();
+        assert_eq!(store.fact("after").await.unwrap().unwrap().text, round.to_string());
+    }
+    store.check().await.unwrap();
     store.close().await;
 }

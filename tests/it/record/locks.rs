@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::Utc;
 use ipaictl::apply::lock::LockError;
 use ipaictl::apply::{ApplyError, Progress, StepStatus, Stopped};
+use ipaictl::model::condition::{ConditionType, Status};
 use ipaictl::reconcile::{Mode, PassError, Scope, reconcile};
 use ipaictl::record::locks::{LockRequest, Locked};
 use ipaictl::record::runs::{HistoryFilter, RunResult};
@@ -128,4 +129,36 @@ async fn stopping_finishes_the_operation_and_not_the_plan() {
     let store = world.store().await;
     assert!(store.open_operations().await.unwrap().is_empty());
     assert!(store.locks().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_pass_waits_for_health_its_resource_says_what_is_tried() {
+    let health = ", healthcheck: {test: [CMD, \"false\"], interval: 1s, retries: 100}";
+    let world = World::new(&format!("services:\n{}", service("web", health)));
+    let context = world.context().await;
+    let store = world.store().await;
+    for generation in [1, 2] {
+        let desired = desired(&context).await;
+        let cancel = CancellationToken::new();
+        let pass = reconcile(&context, &desired, &Scope::All, Mode::Manual, &cancel);
+        let look = async {
+            for _ in 0..200 {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                let Some(status) = store.status(&world.stack()).await.unwrap() else { continue };
+                let answer = |kind| status.conditions.iter().find(|one| one.kind == kind).unwrap().status;
+                if status.generation == generation && !world.containers().is_empty() {
+                    assert_eq!(status.observed_generation, 0);
+                    assert_eq!(status.last_attempted_revision, Some(desired.revision.clone()));
+                    assert_eq!(answer(ConditionType::Reconciling), Status::True);
+                    assert_eq!(answer(ConditionType::Ready), Status::False);
+                    cancel.cancel();
+                    return;
+                }
+            }
+            panic!("nothing was said of generation {generation} while it was waited for");
+        };
+        let (report, ()) = tokio::join!(pass, look);
+        assert_eq!(report.unwrap().result, Some(RunResult::Cancelled));
+        world.change(&format!("services:\n{}", service("web", &format!("{health}, init: true"))));
+    }
 }

@@ -60,7 +60,8 @@ impl Service<'_> {
     fn references(&self, context: &mut Context, names: &Names, enabled: &BTreeSet<String>) {
         let name = self.name;
         let whole = !context.is_broken("services", name);
-        if whole && self.node.get("image").is_none() && self.node.get("build").is_none() {
+        let has_image = self.node.get("image").is_some_and(|image| image.text() != Some(""));
+        if whole && !has_image && self.node.get("build").is_none() {
             let problem =
                 self.place.error("no-image", format!("service `{name}` has neither `image` nor `build`"));
             context.report(problem.with_hint("Give it an `image`."));

@@ -2,31 +2,21 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
-use crate::model::document::{Node, NodeValue, Place, ScalarKind, parse_documents};
-use crate::model::problem::{Location, Problem};
+use crate::model::document::{Node, NodeValue, Place, ScalarKind, Size, parse_documents};
+use crate::model::problem::{Location, Problem, nearest};
 
+use super::budget::Budget;
 use super::interpolate::{self, ExpandError, Variables};
-use super::load::{ComposeRequest, FileRead};
+use super::load::ComposeRequest;
 use super::paths::{FilePath, PathError, file_path};
+use super::reading::{FileRead, Refusal};
 
 /// Problems of one stack that are kept; more help nobody.
 const PROBLEMS_MAX: usize = 200;
-/// Files that one stack reads, repeats counted: Compose, included, extended, env and label files.
-const READS_MAX: usize = 500;
-/// Bytes that one stack reads, repeats counted.
-const READ_BYTES_MAX: usize = 16 << 20;
-/// Values in all files of one stack, repeats counted; the largest real stack has 3,000.
-const NODES_MAX: usize = 200_000;
-/// Entries of one map or list in a Compose file, because names in it are looked up one after the other.
-const WIDTH_MAX: usize = 10_000;
-/// The longest key, because messages repeat it.
-const KEY_BYTES_MAX: usize = 1_024;
 /// Ports that one stack publishes, ranges counted in full; media servers publish ten thousand.
 const PORTS_MAX: usize = 20_000;
-/// Text that filling in variables makes in one stack.
-const EXPANDED_TOTAL_MAX: usize = 16 << 20;
-
 /// The state of one load.
 pub(super) struct Context<'a> {
     /// What was asked.
@@ -38,14 +28,14 @@ pub(super) struct Context<'a> {
     /// Entries, such as `services.web`, that lost something to an error: what they lack is not judged.
     pub broken: BTreeSet<String>,
     /// Parsed files by path, so that `extends` doesn't read a file once per service.
-    parsed: BTreeMap<String, (usize, Vec<Node>)>,
+    parsed: BTreeMap<String, (usize, Arc<[Node]>)>,
+    /// Whether an env file could not be read, so that nobody knows which variables are set.
+    pub variables_lost: bool,
     /// How many ports may still be published.
     pub ports_left: usize,
     secret_places: HashSet<(usize, u32, u32)>,
-    reads: usize,
-    read_bytes: usize,
-    expanded: usize,
-    nodes: usize,
+    outside_places: HashSet<(usize, u32, u32)>,
+    budget: Budget,
     errors: usize,
 }
 
@@ -57,11 +47,10 @@ impl<'a> Context<'a> {
             unknown: None,
             broken: BTreeSet::new(),
             parsed: BTreeMap::new(),
+            variables_lost: false,
             secret_places: HashSet::new(),
-            reads: 0,
-            read_bytes: 0,
-            expanded: 0,
-            nodes: 0,
+            outside_places: HashSet::new(),
+            budget: Budget::default(),
             ports_left: PORTS_MAX,
             errors: 0,
         }
@@ -119,6 +108,21 @@ impl<'a> Context<'a> {
         self.secret_places.insert(place_key(place));
     }
 
+    /// Notes that the relative path at a place leads out of the repository.
+    pub(super) fn mark_outside(&mut self, place: &Place) {
+        self.outside_places.insert(place_key(place));
+    }
+
+    /// Whether the path at a place was relative and leads out of the repository.
+    pub(super) fn is_outside(&self, place: &Place) -> bool {
+        self.outside_places.contains(&place_key(place))
+    }
+
+    /// What the stack holds so far.
+    pub(super) fn held(&self) -> Size {
+        self.budget.held()
+    }
+
     /// The checkout's directory on the host, without a final slash.
     pub(super) fn root(&self) -> &'a str {
         self.request.working_dir.trim_end_matches('/')
@@ -126,8 +130,8 @@ impl<'a> Context<'a> {
 
     /// Reads a file; one of the repository that is not in it is looked for in the checkout.
     pub(super) fn read(&mut self, path: &FilePath) -> FileRead {
-        if let Some(refused) = self.charge() {
-            return refused;
+        if let Err(refused) = self.budget.charge_read() {
+            return FileRead::Refused(refused);
         }
         let read = match path {
             FilePath::Absolute(path) => self.request.files.read(path),
@@ -137,43 +141,39 @@ impl<'a> Context<'a> {
             },
         };
         if let FileRead::Bytes(bytes) = &read {
-            self.read_bytes += bytes.len();
+            self.budget.charge_bytes(bytes.len());
         }
         read
     }
 
     /// Reads the documents of a file of the repository; its syntax errors are reported.
-    pub(super) fn documents(
-        &mut self,
-        path: &str,
-        missing: impl FnOnce(String) -> Problem,
-    ) -> Option<Vec<Node>> {
+    pub(super) fn documents(&mut self, path: &str, from: Option<&Place>) -> Option<Vec<Node>> {
         // A file that is read again is charged again, because what is made of it costs as much.
-        if let Some(refused) = self.charge() {
-            self.bytes_or_report(path, refused, missing);
+        if let Err(refused) = self.budget.charge_read() {
+            self.bytes_or_report(path, FileRead::Refused(refused), from);
             return None;
         }
         if let Some((size, documents)) = self.parsed.get(path) {
             let (size, documents) = (*size, documents.clone());
-            self.read_bytes += size;
-            return self.within_limits(&documents).then_some(documents);
+            self.budget.charge_bytes(size);
+            return self.within_limits(&documents).then(|| documents.to_vec());
         }
         let read = self.request.files.read(path);
-        let bytes = self.bytes_or_report(path, read, missing)?;
-        self.read_bytes += bytes.len();
+        let bytes = self.bytes_or_report(path, read, from)?;
+        self.budget.charge_bytes(bytes.len());
         let (documents, problems) = parse_documents(path, &bytes);
         problems.into_iter().for_each(|problem| self.report(problem));
         if !self.within_limits(&documents) {
             return None;
         }
-        self.parsed.insert(path.to_owned(), (bytes.len(), documents.clone()));
+        self.parsed.insert(path.to_owned(), (bytes.len(), documents.as_slice().into()));
         Some(documents)
     }
 
     /// Whether documents, with those read before, are of a size that people write.
     fn within_limits(&mut self, documents: &[Node]) -> bool {
         for document in documents {
-            if let Some(problem) = self.measure(document) {
+            if let Some(problem) = self.budget.measure(document) {
                 self.report(problem);
                 return false;
             }
@@ -181,59 +181,66 @@ impl<'a> Context<'a> {
         true
     }
 
-    fn measure(&mut self, node: &Node) -> Option<Problem> {
-        self.nodes += 1;
-        let too_large = |what: String| Some(node.place.error("file-too-large", what));
-        if self.nodes > NODES_MAX {
-            return too_large(format!("the files of the stack hold more than {NODES_MAX} values"));
+    /// Counts values that env files, label files, variables and `extends` add; reports once there are too many.
+    pub(super) fn charge_values(&mut self, size: Size, place: &Place) -> bool {
+        let fits = self.budget.charge_values(size);
+        if !fits {
+            self.report(place.error("file-too-large", Budget::too_much()));
         }
-        match &node.value {
-            NodeValue::Scalar { .. } => None,
-            NodeValue::Sequence(items) if items.len() > WIDTH_MAX => {
-                too_large(format!("a list holds at most {WIDTH_MAX} items"))
-            }
-            NodeValue::Mapping(entries) if entries.len() > WIDTH_MAX => {
-                too_large(format!("a map holds at most {WIDTH_MAX} entries"))
-            }
-            NodeValue::Mapping(entries) if entries.iter().any(|entry| entry.key.len() > KEY_BYTES_MAX) => {
-                too_large(format!("a key has at most {KEY_BYTES_MAX} bytes"))
-            }
-            NodeValue::Sequence(items) => items.iter().find_map(|item| self.measure(item)),
-            NodeValue::Mapping(entries) => entries.iter().find_map(|entry| self.measure(&entry.value)),
-        }
+        fits
     }
 
-    /// Counts values that env files and label files add; false once there are too many.
-    pub(super) fn charge_values(&mut self, count: usize) -> bool {
-        self.nodes += count;
-        self.nodes <= NODES_MAX
-    }
-
-    /// Counts a read; gives the refusal once there were too many.
-    fn charge(&mut self) -> Option<FileRead> {
-        self.reads += 1;
-        let exceeded = self.reads > READS_MAX || self.read_bytes > READ_BYTES_MAX;
-        exceeded.then(|| {
-            FileRead::Refused(format!("a stack reads at most {READS_MAX} files and {READ_BYTES_MAX} bytes"))
-        })
-    }
-
-    /// The bytes of a file, or a problem made of why there are none.
+    /// The bytes of a file, or a problem made of why there are none, at the place that names it.
     pub(super) fn bytes_or_report(
         &mut self,
         path: &str,
         read: FileRead,
-        missing: impl FnOnce(String) -> Problem,
+        from: Option<&Place>,
     ) -> Option<Vec<u8>> {
         match read {
             FileRead::Bytes(bytes) => return Some(bytes),
-            FileRead::Missing => self.report(missing(format!("file `{path}` does not exist"))),
-            FileRead::Refused(why) => self.report(missing(format!("file `{path}` is not read: {why}"))),
+            FileRead::Missing => self.report_missing("file", path, from, None),
+            FileRead::Refused(refusal) => self.report_refused(path, &refusal, from),
             FileRead::Unknown(why) => {
                 self.unknown.get_or_insert(format!("file `{path}` could not be read: {why}"));
             }
         }
         None
+    }
+
+    /// Reports that there is nothing at a path, with the nearest one that there is.
+    pub(super) fn report_missing(
+        &mut self,
+        what: &str,
+        path: &str,
+        from: Option<&Place>,
+        hint: Option<&str>,
+    ) {
+        let inside = path.strip_prefix(self.root()).map_or(path, |rest| rest.trim_start_matches('/'));
+        let siblings = if self.full() { Vec::new() } else { self.request.files.siblings(inside) };
+        let near = nearest(inside, siblings.iter().map(String::as_str));
+        let near = near.map(|near| format!("Did you mean `{near}`?"));
+        let hint: Vec<&str> = near.as_deref().into_iter().chain(hint).collect();
+        let problem = file_problem("missing-file", path, format!("{what} `{inside}` does not exist"), from);
+        self.report(match hint.is_empty() {
+            true => problem.with_hint("Paths are relative to the root of the Stack's repository."),
+            false => problem.with_hint(hint.join(" ")),
+        });
+    }
+
+    /// Reports that a path may not be used.
+    pub(super) fn report_refused(&mut self, path: &str, refusal: &Refusal, from: Option<&Place>) {
+        let path = path.strip_prefix(self.root()).map_or(path, |rest| rest.trim_start_matches('/'));
+        let message = format!("file `{path}` is not read: {}", refusal.why);
+        let problem = file_problem(refusal.rule, path, message, from);
+        self.report(match refusal.rule {
+            "outside-repository" => problem.with_hint("Files that are read have to be in the repository."),
+            "file-too-large" => problem.with_hint("Configuration is smaller: name another file."),
+            "file-not-allowed" => {
+                problem.with_hint("Put the values into a file of their own, or refer to a secret.")
+            }
+            _ => problem,
+        });
     }
 
     /// The file of the repository that a text means, seen from a directory; reports one that is elsewhere.
@@ -288,22 +295,22 @@ impl<'a> Context<'a> {
     }
 
     fn expand(&mut self, text: &str, place: &Place, variables: &Variables) -> Option<String> {
-        if self.expanded > EXPANDED_TOTAL_MAX {
-            self.report(place.error(
-                "interpolation-too-large",
-                format!("the files make more than {EXPANDED_TOTAL_MAX} bytes of text with their variables"),
-            ));
+        if let Some(fault) = self.budget.expansion_fault() {
+            self.report(place.error("interpolation-too-large", fault));
             return None;
         }
         let expansion = match interpolate::expand(text, &|name| variables.get(name).cloned()) {
             Ok(expansion) => expansion,
             Err(err) => {
-                self.expanded += interpolate::EXPANDED_BYTES_MAX / 16;
+                self.budget.charge_expansion(interpolate::EXPANDED_BYTES_MAX / 16);
                 self.report(expand_problem(place, &err));
                 return None;
             }
         };
         for name in &expansion.unset {
+            if self.full() {
+                break;
+            }
             self.report(
                 place
                     .warning(
@@ -318,7 +325,7 @@ impl<'a> Context<'a> {
         if expansion.secret {
             self.secret_places.insert(place_key(place));
         }
-        self.expanded += expansion.work;
+        self.budget.charge_expansion(expansion.work);
         Some(expansion.text)
     }
 }
@@ -336,10 +343,13 @@ fn expand_problem(place: &Place, err: &ExpandError) -> Problem {
 }
 
 fn place_key(place: &Place) -> (usize, u32, u32) {
-    (std::sync::Arc::as_ptr(&place.source) as usize, place.line, place.column)
+    (Arc::as_ptr(&place.source) as usize, place.line, place.column)
 }
 
-/// A problem of a file that has no place in any other.
-pub(super) fn file_problem(rule: &'static str, path: &str, message: String) -> Problem {
-    Problem::error(rule, message).at(Location::of_file(path))
+/// A problem of a file, at the place that names it if there is one.
+pub(super) fn file_problem(rule: &'static str, path: &str, message: String, from: Option<&Place>) -> Problem {
+    match from {
+        Some(place) => place.error(rule, message),
+        None => Problem::error(rule, message).at(Location::of_file(path)),
+    }
 }

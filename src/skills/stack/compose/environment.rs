@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::document::{Node, Place};
+use crate::model::document::{Node, Place, Size};
 use crate::model::problem::{Location, Problem};
 use crate::model::secret::is_secret_name;
 
-use super::context::{Context, file_problem};
+use super::context::Context;
 use super::dotenv::{self, Variable};
 use super::interpolate::{Value, Variables};
-use super::load::FileRead;
 use super::paths::{self, FilePath};
+use super::reading::FileRead;
 use super::tree;
 
 /// Reads a file of variables for interpolation; later files win, `outer` fills in what it refers to.
@@ -27,12 +27,9 @@ pub(super) fn read_variables(
         None => FilePath::Inside(file.to_owned()),
     };
     let read = context.read(&path);
-    let missing = |message: String| match place {
-        Some(place) => place.error("missing-file", message),
-        None => file_problem("missing-file", file, message),
-    };
-    if let Some(bytes) = context.bytes_or_report(file, read, missing) {
-        add_variables(context, file, &bytes, outer, into);
+    match context.bytes_or_report(file, read, place) {
+        Some(bytes) => add_variables(context, file, &bytes, outer, into),
+        None => context.variables_lost = true,
     }
 }
 
@@ -47,9 +44,7 @@ pub(super) fn read_optional_variables(
     if read == FileRead::Missing {
         return;
     }
-    if let Some(bytes) =
-        context.bytes_or_report(file, read, |message| file_problem("missing-file", file, message))
-    {
+    if let Some(bytes) = context.bytes_or_report(file, read, None) {
         add_variables(context, file, &bytes, outer, into);
     }
 }
@@ -74,14 +69,7 @@ fn parse(
     lookup: &dyn Fn(&str) -> Option<String>,
     earlier: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<Variable> {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(_) => {
-            let problem = file_problem("invalid-utf8", file, "the file is not UTF-8".to_owned());
-            context.report(problem.with_hint("Save the file as UTF-8."));
-            return Vec::new();
-        }
-    };
+    let Some(text) = text_of(context, file, bytes) else { return Vec::new() };
     match dotenv::parse(text, lookup, earlier) {
         Ok(variables) => variables,
         Err(err) => {
@@ -89,6 +77,27 @@ fn parse(
             let location = Location { file: file.to_owned(), line: err.line, column: 1 };
             context.report(Problem::error("env-file", err.message).at(location));
             Vec::new()
+        }
+    }
+}
+
+/// The text of a file of variables; neither its bytes nor what is wrong with them is repeated.
+fn text_of<'b>(context: &mut Context, file: &str, bytes: &'b [u8]) -> Option<&'b str> {
+    let at = |offset: usize| {
+        let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+        Location { file: file.to_owned(), line, column: 1 }
+    };
+    if let Some(offset) = bytes.iter().position(|byte| *byte == 0) {
+        let problem = Problem::error("nul-byte", "a NUL byte is not text").at(at(offset));
+        context.report(problem.with_hint("No variable can hold one: write the file as text."));
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(err) => {
+            let problem = Problem::error("invalid-utf8", "the file is not UTF-8").at(at(err.valid_up_to()));
+            context.report(problem.with_hint("Save the file as UTF-8."));
+            None
         }
     }
 }
@@ -151,7 +160,10 @@ fn environment_files(context: &mut Context, service: &mut Node, variables: &Vari
             variables.get(name).map(|value| value.text.clone()).or_else(set)
         };
         let earlier = |name: &str| found.get(name).map(|(text, _)| text.clone());
-        let read = if raw { raw_lines(&bytes) } else { parse(context, &name, &bytes, &lookup, &earlier) };
+        let read = match raw {
+            true => text_of(context, &name, &bytes).map(raw_lines).unwrap_or_default(),
+            false => parse(context, &name, &bytes, &lookup, &earlier),
+        };
         for variable in read {
             if let Some(value) = variable.value {
                 found.insert(variable.name, (value, node.place.clone()));
@@ -161,8 +173,7 @@ fn environment_files(context: &mut Context, service: &mut Node, variables: &Vari
     if found.is_empty() {
         return BTreeSet::new();
     }
-    if !context.charge_values(found.len()) {
-        context.report(too_many(&files.value.place));
+    if !context.charge_values(size_of(&found), &files.value.place) {
         return BTreeSet::new();
     }
     tree::set_default(service, "environment", |place| tree::map(Vec::new(), place));
@@ -178,8 +189,7 @@ fn environment_files(context: &mut Context, service: &mut Node, variables: &Vari
 }
 
 /// Lines without quotes, escapes and variables.
-fn raw_lines(bytes: &[u8]) -> Vec<Variable> {
-    let text = String::from_utf8_lossy(bytes);
+fn raw_lines(text: &str) -> Vec<Variable> {
     text.lines()
         .map(str::trim_start)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -202,8 +212,7 @@ fn label_files(context: &mut Context, service: &mut Node) {
     }
     tree::set_default(service, "labels", |place| tree::map(Vec::new(), place));
     let Some(labels) = tree::get_mut(service, "labels").and_then(tree::entries_mut) else { return };
-    if !context.charge_values(found.len()) {
-        context.report(too_many(&files.value.place));
+    if !context.charge_values(size_of(&found), &files.value.place) {
         return;
     }
     let own: BTreeSet<String> = labels.iter().map(|label| label.key.clone()).collect();
@@ -211,8 +220,9 @@ fn label_files(context: &mut Context, service: &mut Node) {
     labels.extend(new.map(|(name, (value, place))| tree::entry(name, Node::string(value, place))));
 }
 
-fn too_many(place: &Place) -> Problem {
-    place.error("file-too-large", "the env files of the stack hold more values than an environment can")
+fn size_of(found: &BTreeMap<String, (String, Place)>) -> Size {
+    let bytes = found.iter().map(|(name, (value, _))| name.len() + value.len()).sum();
+    Size { nodes: found.len(), bytes }
 }
 
 /// A file that a service names by its absolute path on the host, with the name that people know it by.
@@ -230,10 +240,11 @@ fn file_bytes(context: &mut Context, node: &Node, required: bool) -> Option<(Str
     if read == FileRead::Missing && !required {
         return None;
     }
-    let bytes = context.bytes_or_report(&name, read, |message| {
-        node.place
-            .error("missing-file", message)
-            .with_hint("Add the file, or write `required: false` beside its `path`.")
-    })?;
+    if read == FileRead::Missing {
+        let hint = "Add the file, or write `required: false` beside its `path`.";
+        context.report_missing("file", &name, Some(&node.place), Some(hint));
+        return None;
+    }
+    let bytes = context.bytes_or_report(&name, read, Some(&node.place))?;
     Some((name, bytes))
 }

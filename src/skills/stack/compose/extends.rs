@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::document::{Node, NodeValue, Place};
+use crate::model::document::{Node, NodeValue, Place, Size};
 use crate::model::problem::nearest;
 
 use super::context::Context;
@@ -14,6 +14,8 @@ use super::{merge, resolve, tree};
 const EXTENDS_DEPTH_MAX: usize = 16;
 /// Nodes that `extends` may copy in one document; bounds many services on one huge base.
 const COPIED_NODES_MAX: usize = 200_000;
+/// Bytes of text that `extends` may copy in one document, for the same reason.
+const COPIED_BYTES_MAX: usize = 16 << 20;
 
 /// Replaces each service of a document that extends another.
 pub(super) fn apply(context: &mut Context, document: &mut Node, file: &str, scope: &Scope) {
@@ -25,8 +27,12 @@ pub(super) fn apply(context: &mut Context, document: &mut Node, file: &str, scop
     let own = services.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
     let names: Vec<String> =
         services.iter().filter(|entry| extending(&entry.value)).map(|entry| entry.key.clone()).collect();
-    let mut resolver =
-        Resolver { scope, own_file: file, files: HashMap::from([(file.to_owned(), own)]), copied: 0 };
+    let mut resolver = Resolver {
+        scope,
+        own_file: file,
+        files: HashMap::from([(file.to_owned(), own)]),
+        copied: Size::default(),
+    };
     for name in names {
         let mut chain = Vec::new();
         let resolved = resolver.resolve(context, file, &name, &mut chain);
@@ -50,7 +56,7 @@ struct Resolver<'a> {
     scope: &'a Scope<'a>,
     own_file: &'a str,
     files: HashMap<String, Services>,
-    copied: usize,
+    copied: Size,
 }
 
 impl Resolver<'_> {
@@ -91,9 +97,12 @@ impl Resolver<'_> {
         self.known_service(context, &base_file, &base_name, name, &extends)?;
         let mut base = self.resolve(context, &base_file, &base_name, chain)?;
         chain.pop();
-        self.copied += count(&base) + count(&service);
-        if self.copied > COPIED_NODES_MAX {
-            let message = format!("`extends` copies more than {COPIED_NODES_MAX} values");
+        self.copied.add(base.size());
+        self.copied.add(service.size());
+        if self.copied.exceeds(COPIED_NODES_MAX, COPIED_BYTES_MAX) {
+            let message = format!(
+                "`extends` copies more than {COPIED_NODES_MAX} values or {COPIED_BYTES_MAX} bytes of text"
+            );
             context.report(extends.place.error("extends-too-large", message));
             return None;
         }
@@ -129,7 +138,7 @@ impl Resolver<'_> {
 
     /// The services of another file, with its relative paths resolved.
     fn load(&self, context: &mut Context, file: &str, place: &Place) -> Option<Services> {
-        let documents = context.documents(file, |message| place.error("missing-file", message))?;
+        let documents = context.documents(file, Some(place))?;
         let mut model: Option<Node> = None;
         for document in documents {
             let Some(mut document) = files::prepare(context, document, self.scope.variables) else {
@@ -175,13 +184,5 @@ impl Resolver<'_> {
             None => problem,
         });
         None
-    }
-}
-
-fn count(node: &Node) -> usize {
-    1 + match &node.value {
-        NodeValue::Scalar { .. } => 0,
-        NodeValue::Sequence(items) => items.iter().map(count).sum(),
-        NodeValue::Mapping(entries) => entries.iter().map(|entry| count(&entry.value)).sum(),
     }
 }

@@ -2,9 +2,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use crate::model::document::{Node, NodeValue, Place};
-use crate::model::problem::Problem;
 
-use super::context::{Context, file_problem};
+use super::context::Context;
 use super::interpolate::Variables;
 use super::{canonical, extends, include, merge, paths, resolve, schema, shape, tree};
 
@@ -21,18 +20,19 @@ pub(super) struct Scope<'a> {
     pub included: &'a [String],
 }
 
+/// A file and where it is named.
+pub(super) struct NamedFile {
+    /// Its path in the repository.
+    pub path: String,
+    /// Where somebody names it.
+    pub place: Option<Place>,
+}
+
 /// Reads files in order, each laid over those before it; `None` when none could be read.
-pub(super) fn load(
-    context: &mut Context,
-    files: &[String],
-    from: Option<&Place>,
-    scope: &Scope,
-) -> Option<Node> {
+pub(super) fn load(context: &mut Context, files: &[NamedFile], scope: &Scope) -> Option<Node> {
     let mut model: Option<Node> = None;
-    for file in files {
-        let Some(documents) = context.documents(file, |message| missing(file, from, message)) else {
-            continue;
-        };
+    for NamedFile { path: file, place } in files {
+        let Some(documents) = context.documents(file, place.as_ref()) else { continue };
         let mut chain = scope.included.to_vec();
         chain.push(file.clone());
         let inner = Scope { directory: scope.directory, variables: scope.variables, included: &chain };
@@ -54,13 +54,6 @@ pub(super) fn load(
     resolve::fill(context, &mut model, scope.directory);
     resolve::environment(context, &mut model, scope.variables);
     Some(model)
-}
-
-fn missing(file: &str, from: Option<&Place>, message: String) -> Problem {
-    match from {
-        Some(place) => place.error("missing-file", message),
-        None => file_problem("missing-file", file, message),
-    }
 }
 
 /// Fills in variables, checks and rewrites one document.

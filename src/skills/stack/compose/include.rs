@@ -7,7 +7,7 @@ use crate::model::document::{Entry, Node, NodeValue, Place};
 
 use super::context::Context;
 use super::environment;
-use super::files::{self, INCLUDE_DEPTH_MAX, Scope};
+use super::files::{self, INCLUDE_DEPTH_MAX, NamedFile, Scope};
 use super::interpolate::Variables;
 use super::{paths, tree};
 
@@ -31,9 +31,12 @@ pub(super) fn apply(context: &mut Context, document: &mut Node, scope: &Scope) {
 fn load(context: &mut Context, item: &Node, path: &Node, scope: &Scope) -> Option<Node> {
     let mut files = Vec::new();
     for node in one_or_many(path) {
-        files.push(inside(context, scope.directory, node)?);
+        files.push(NamedFile {
+            path: inside(context, scope.directory, node)?,
+            place: Some(node.place.clone()),
+        });
     }
-    let first = files.first()?.clone();
+    let first = files.first()?.path.clone();
     let chain = scope.included.join(" → ");
     if scope.included.contains(&first) {
         let message = format!("`{first}` includes itself: {chain} → {first}");
@@ -51,7 +54,7 @@ fn load(context: &mut Context, item: &Node, path: &Node, scope: &Scope) -> Optio
     };
     let variables = variables(context, item, &directory, scope)?;
     let inner = Scope { directory: &directory, variables: &variables, included: scope.included };
-    files::load(context, &files, Some(&path.place), &inner)
+    files::load(context, &files, &inner)
 }
 
 /// The project's variables, and below them those of the included project's env files.

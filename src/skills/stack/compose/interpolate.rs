@@ -13,6 +13,9 @@ pub(super) const EXPANDED_BYTES_MAX: usize = 1 << 20;
 /// Text of defaults that one scalar may make on the way.
 const WORK_BYTES_MAX: usize = 4 * EXPANDED_BYTES_MAX;
 
+/// Variables without a value that are told of one text; the same fault is behind all of them.
+const UNSET_TOLD_MAX: usize = 20;
+
 /// A variable's value and whether it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Value {
@@ -145,7 +148,7 @@ fn braced_reference<'a>(
         ('-', false) | ('+', true) => {
             out.text.push_str(&word.text);
             out.secret |= word.secret;
-            out.unset.append(&mut word.unset);
+            word.unset.iter().for_each(|name| note_unset(name, &mut out.unset));
         }
         ('?', false) => return Err(ExpandError::Required { name: name.to_owned(), reason: word.text }),
         ('+', false) => {}
@@ -160,7 +163,14 @@ fn insert(name: &str, value: Option<Value>, out: &mut Expansion) {
             out.text.push_str(&value.text);
             out.secret |= value.secret;
         }
-        None => out.unset.push(name.to_owned()),
+        None => note_unset(name, &mut out.unset),
+    }
+}
+
+/// Each name once, and no more names than anybody reads.
+fn note_unset(name: &str, unset: &mut Vec<String>) {
+    if unset.len() < UNSET_TOLD_MAX && !unset.iter().any(|known| known == name) {
+        unset.push(name.to_owned());
     }
 }
 

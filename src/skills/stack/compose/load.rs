@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::document::{Node, Place};
+use crate::model::document::{Node, Place, Size};
 use crate::model::problem::Problem;
 use crate::model::secret::is_secret_name;
 use crate::skills::stack::spec::ComposeSpec;
 
-use super::context::{self, Context};
-use super::files::{self, Scope};
+use super::context::Context;
+use super::files::{self, NamedFile, Scope};
 use super::interpolate::{Value, Variables};
-use super::{complete, consistency, environment, normalize, output, paths, select, tree};
+use super::reading::ComposeFiles;
+use super::{complete, consistency, environment, normalize, output, paths, reach, select, tree};
 
 /// What `load` reads and how.
 pub struct ComposeRequest<'a> {
@@ -27,25 +28,8 @@ pub struct ComposeRequest<'a> {
     pub secret_variables: &'a BTreeSet<String>,
     /// Where files are read.
     pub files: &'a dyn ComposeFiles,
-}
-
-/// Files of one revision: relative paths in its repository, absolute paths on the machine.
-pub trait ComposeFiles {
-    /// Reads a file by its path relative to the repository's root, or absolute on the machine.
-    fn read(&self, path: &str) -> FileRead;
-}
-
-/// What came of reading a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileRead {
-    /// Its content.
-    Bytes(Vec<u8>),
-    /// There is no such file.
-    Missing,
-    /// It may not be read: why, as a fragment (`is a symbolic link out of the repository`).
-    Refused(String),
-    /// It could not be found out: why, as a fragment.
-    Unknown(String),
+    /// The place of a JSON pointer of `spec`, such as `/envFiles/0`, when it was written somewhere.
+    pub place: &'a dyn Fn(&str) -> Option<Place>,
 }
 
 /// What came of loading a Stack's Compose files.
@@ -55,6 +39,8 @@ pub struct ComposeLoad {
     pub project: Option<ComposeProject>,
     /// Everything that is wrong, in the order of files and lines.
     pub problems: Vec<Problem>,
+    /// How much the files hold, for whoever loads many stacks.
+    pub held: Size,
     /// Why the content can't be known now (a file that could not be read): neither valid nor invalid.
     pub unknown: Option<String>,
 }
@@ -104,20 +90,24 @@ pub fn load(request: &ComposeRequest) -> ComposeLoad {
     let project = read_project(&mut context);
     let project = project.filter(|_| !context.failed());
     let mut problems = std::mem::take(&mut context.problems);
+    if context.variables_lost {
+        // The file that can't be read is what is wrong, not each variable that it may set.
+        problems.retain(|problem| !matches!(problem.rule, "required-variable" | "unset-variable"));
+    }
     problems.sort_by(|a, b| (&a.location, a.rule, &a.message).cmp(&(&b.location, b.rule, &b.message)));
-    ComposeLoad { project, problems, unknown: context.unknown }
+    ComposeLoad { project, problems, held: context.held(), unknown: context.unknown }
 }
 
 fn read_project(context: &mut Context) -> Option<ComposeProject> {
     let request = context.request;
     let files = project_files(context)?;
-    let directory = files::directory_of(files.first()?);
+    let directory = files::directory_of(&files.first()?.path);
     let mut variables = variables(context, &directory);
     let name = project_name(context, &files, &variables)?;
     variables.insert("COMPOSE_PROJECT_NAME".to_owned(), Value { text: name.clone(), secret: false });
 
     let scope = Scope { directory: &directory, variables: &variables, included: &[] };
-    let mut model = files::load(context, &files, None, &scope)?;
+    let mut model = files::load(context, &files, &scope)?;
     complete::check(context, &model);
     // Judged before networks are implied, so that `network_mode` beside `networks` is found.
     let profiles = &request.spec.profiles;
@@ -140,6 +130,7 @@ fn read_project(context: &mut Context) -> Option<ComposeProject> {
     let secret_environment = environment::apply(context, tree::get_mut(&mut model, "services")?, &variables);
     let secret_values = secret_values(&model, &variables);
     select::prune(&mut model);
+    reach::check(context, &model);
     let contents = contents(context, &model, &variables);
 
     let mut json = output::model(&model);
@@ -148,7 +139,7 @@ fn read_project(context: &mut Context) -> Option<ComposeProject> {
     Some(ComposeProject {
         name,
         working_dir: host_path(root, &directory),
-        config_files: files.iter().map(|file| host_path(root, file)).collect(),
+        config_files: files.iter().map(|file| host_path(root, &file.path)).collect(),
         json: serde_json::Value::Object(json),
         disabled_services: all.difference(&selected).cloned().collect(),
         secret_environment,
@@ -176,15 +167,16 @@ fn host_path(root: &str, path: &str) -> String {
 }
 
 /// The Compose files, relative to the repository, without `.` and `..`.
-fn project_files(context: &mut Context) -> Option<Vec<String>> {
+fn project_files(context: &mut Context) -> Option<Vec<NamedFile>> {
     let mut files = Vec::new();
-    for file in &context.request.spec.files {
+    for (index, file) in context.request.spec.files.iter().enumerate() {
+        let place = (context.request.place)(&format!("/files/{index}"));
         match paths::file_path(context.root(), "", file) {
-            Ok(paths::FilePath::Inside(path)) => files.push(path),
+            Ok(paths::FilePath::Inside(path)) => files.push(NamedFile { path, place }),
             _ => {
-                let problem =
-                    Problem::error("outside-repository", format!("`{file}` is not in the repository"));
-                context.report(problem.with_hint("Compose files are relative to the Stack's repository."));
+                let message = format!("`{file}` is not in the repository");
+                let hint = "Compose files are relative to the Stack's repository.";
+                context.report(at(place.as_ref(), "outside-repository", message).with_hint(hint));
             }
         }
     }
@@ -192,6 +184,14 @@ fn project_files(context: &mut Context) -> Option<Vec<String>> {
         context.report(Problem::error("missing-field", "the Stack names no Compose file"));
     }
     (!context.failed()).then_some(files)
+}
+
+fn at(place: Option<&Place>, rule: &'static str, message: String) -> Problem {
+    let problem = Problem::error(rule, message);
+    match place {
+        Some(place) => place.mark(problem),
+        None => problem,
+    }
 }
 
 /// Variables of the Stack over those of its env files, or of `.env` beside the first file.
@@ -210,17 +210,16 @@ fn variables(context: &mut Context, directory: &str) -> Variables {
         let file = if directory.is_empty() { ".env".to_owned() } else { format!("{directory}/.env") };
         environment::read_optional_variables(context, &file, &own, &mut variables);
     }
-    for file in &request.spec.env_files {
+    for (index, file) in request.spec.env_files.iter().enumerate() {
+        let place = (request.place)(&format!("/envFiles/{index}"));
         match paths::file_path(context.root(), "", file) {
             Ok(path) => {
-                environment::read_variables(context, path.text(), None, &own, &mut variables);
+                environment::read_variables(context, path.text(), place.as_ref(), &own, &mut variables);
             }
             Err(_) => {
-                let problem = Problem::error(
-                    "outside-repository",
-                    format!("env file `{file}` is not in the repository"),
-                );
-                context.report(problem.with_hint("Write a path in the repository, or an absolute one."));
+                let message = format!("env file `{file}` is not in the repository");
+                let hint = "Write a path in the repository, or an absolute one.";
+                context.report(at(place.as_ref(), "outside-repository", message).with_hint(hint));
             }
         }
     }
@@ -239,7 +238,7 @@ fn variables(context: &mut Context, directory: &str) -> Variables {
 }
 
 /// The Stack's `project`, then the last `name` of the files, then the Stack's name.
-fn project_name(context: &mut Context, files: &[String], variables: &Variables) -> Option<String> {
+fn project_name(context: &mut Context, files: &[NamedFile], variables: &Variables) -> Option<String> {
     let given = &context.request.spec.project;
     if let Some(name) = given {
         return Some(name.clone());
@@ -247,7 +246,7 @@ fn project_name(context: &mut Context, files: &[String], variables: &Variables) 
     let mut named: Option<Node> = None;
     for file in files {
         // A file that can't be read is reported when it is loaded.
-        for document in context.documents(file, |message| file_missing(file, message)).unwrap_or_default() {
+        for document in context.documents(&file.path, file.place.as_ref()).unwrap_or_default() {
             named = document
                 .get("name")
                 .filter(|name| name.text().is_some_and(|text| !text.is_empty()))
@@ -269,10 +268,6 @@ fn project_name(context: &mut Context, files: &[String], variables: &Variables) 
         return None;
     }
     Some(name)
-}
-
-fn file_missing(file: &str, message: String) -> Problem {
-    context::file_problem("missing-file", file, message)
 }
 
 /// Lower case, and nothing but letters, digits, `-` and `_`.
@@ -316,6 +311,7 @@ fn contents(context: &mut Context, model: &Node, variables: &Variables) -> BTree
 
 #[cfg(test)]
 mod tests {
+    use super::super::reading::FileRead;
     use super::*;
 
     struct Memory(BTreeMap<String, FileRead>);
@@ -357,6 +353,7 @@ mod tests {
                 .collect(),
             secret_variables: &secrets.iter().map(|name| (*name).to_owned()).collect(),
             files: &Memory(files),
+            place: &|_| None,
         })
     }
 

@@ -4,7 +4,9 @@
 //! problem with its place. Nothing here asks an engine, a clock or the process environment.
 
 pub mod load;
+mod reading;
 mod context;
+mod budget;
 mod files;
 mod interpolate;
 mod dotenv;
@@ -26,10 +28,12 @@ mod complete;
 mod consistency;
 mod whole;
 mod select;
+mod reach;
 mod environment;
 mod output;
 mod paths;
 mod tree;
 mod units;
 
-pub use load::{ComposeFiles, ComposeLoad, ComposeProject, ComposeRequest, FileRead, load};
+pub use load::{ComposeLoad, ComposeProject, ComposeRequest, load};
+pub use reading::{ComposeFiles, FileRead, Look, Refusal};

@@ -39,6 +39,10 @@ fn networks(model: &mut Node) {
     let Some(place) = default_used else { return };
     tree::set_default(model, "networks", |_| tree::map(Vec::new(), place.clone()));
     if let Some(networks) = tree::get_mut(model, "networks") {
+        // `networks:` without a value is reported; it describes nothing, not even that `default` is missing.
+        if networks.is_null() {
+            *networks = tree::map(Vec::new(), networks.place.clone());
+        }
         tree::set_default(networks, "default", |_| tree::null(place));
     }
 }

@@ -88,7 +88,8 @@ fn fields(node: &Node, record: &Record) -> Value {
         let words = matches!(field.kind, Kind::Words);
         let empty_record =
             matches!(printed, Value::Object(ref map) if map.is_empty()) && is_record(&field.kind);
-        if words || field.keep && !printed.is_null() || empty_record || !is_zero(&printed) {
+        let empty = is_zero(&printed) || is_zero_size(&printed, &field.kind);
+        if words || field.keep && !printed.is_null() || empty_record || !empty {
             out.insert(entry.key.clone(), printed);
         }
     }
@@ -116,10 +117,15 @@ fn is_zero(value: &Value) -> bool {
         Value::Null => true,
         Value::Bool(value) => !value,
         Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty() || text == "0",
+        Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(map) => map.is_empty(),
     }
+}
+
+/// A size is printed as text and is a number all the same; any other text of `0`, such as a user's, is a value.
+fn is_zero_size(value: &Value, kind: &Kind) -> bool {
+    matches!(kind, Kind::Bytes | Kind::BytesText) && value.as_str() == Some("0")
 }
 
 fn capital(key: &str) -> String {

@@ -1,7 +1,7 @@
 //! What depends on where a file stands and with what it is read: defaults, paths, names without a value.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use crate::model::document::{Node, Place};
+use crate::model::document::{Node, Place, Size};
 
 use super::canonical::for_each_value;
 use super::context::Context;
@@ -112,6 +112,10 @@ fn readable(context: &mut Context, node: &mut Node, directory: &str) -> bool {
 fn absolute(context: &mut Context, node: &mut Node, directory: &str) {
     let Some(text) = node.text().filter(|text| !text.is_empty()) else { return };
     let place: Place = node.place.clone();
+    if !text.starts_with(['/', '~']) && path_rules::join_inside(directory, text).is_err() {
+        // Judged when it is known whether the service runs.
+        context.mark_outside(&place);
+    }
     match path_rules::host_path(context.root(), directory, text) {
         Ok(path) => {
             let tag = node.tag.take();
@@ -143,6 +147,10 @@ fn fill_pairs(context: &mut Context, pairs: &mut Node, variables: &Variables) {
         if let Some(value) = value {
             if value.secret {
                 context.mark_secret(&entry.value.place);
+            }
+            let size = Size { nodes: 0, bytes: value.text.len() };
+            if !context.charge_values(size, &entry.value.place) {
+                return;
             }
             entry.value = Node::string(value.text.clone(), entry.value.place.clone());
         }

@@ -314,7 +314,7 @@ fn wrong_type_named(context: &mut Context, node: &Node, expected: &str, path: &s
     let what = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
     let message = format!("{what} has to be {expected}, not {}", with_article(node));
     let problem = node.place.error("wrong-type", message);
-    let written = tree::value_text(node).filter(|_| expected == "text");
+    let written = node.text().filter(|_| expected == "text");
     context.report(match written {
         _ if expected == DURATION => problem.with_hint(DURATION_HINT),
         Some(text) => problem.with_hint(format!("Quote it: `\"{text}\"`.")),

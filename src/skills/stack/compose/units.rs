@@ -130,7 +130,7 @@ fn decimal(value: u64, size: u64) -> String {
     format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
-/// Writes a number as Compose prints it in text: shortest form, exponents from 21 digits on.
+/// Writes a number as Compose prints it in text: shortest form, an exponent from seven digits on.
 pub(super) fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -141,7 +141,7 @@ pub(super) fn float_text(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value != 0.0 && !(-4..21).contains(&exponent) {
+    if value != 0.0 && !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }
@@ -189,6 +189,9 @@ mod tests {
         for (value, text) in [
             (1.5, "1.5"),
             (1000.0, "1000"),
+            (100_000.0, "100000"),
+            (1e6, "1e+06"),
+            (1234567.5, "1.2345675e+06"),
             (1e21, "1e+21"),
             (1e-5, "1e-05"),
             (0.0001, "0.0001"),

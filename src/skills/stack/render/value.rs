@@ -25,7 +25,7 @@ impl<'a> Problems<'a> {
     pub fn unsupported(&self, pointer: &str, what: &str) {
         self.report(
             pointer,
-            Problem::error("unsupported", format!("{what} is not supported by this version")),
+            Problem::error("not-supported", format!("{what} is not supported by this version")),
         );
     }
 
