@@ -7,6 +7,7 @@ mod desired;
 mod effects;
 mod engine;
 mod house;
+mod lab;
 mod plans;
 mod record;
 mod world;
