@@ -205,7 +205,8 @@ async fn a_network_that_the_engine_made_twice_is_one_again_and_containers_start(
         labels: Some(serde_json::from_str(&labels).unwrap()),
         ..Default::default()
     };
-    let engine = ipaictl::clients::docker::Docker::connect("unix:///var/run/docker.sock", None).await.unwrap();
+    let engine =
+        ipaictl::clients::docker::Docker::connect("unix:///var/run/docker.sock", None).await.unwrap();
     engine.create_network(twin).await.unwrap();
     super::docker(&["stop", "--time", "0", &format!("{}-db-1", world.name)]);
     world.change(&compose("two"));
