@@ -18,7 +18,7 @@ pub use self::carry_out::carry_out;
 pub use self::context::{Access, Context, ContextError, KEY_FILE, resolver, source_settings};
 pub use self::prove::settle;
 pub use self::report::{PassReport, Prepared};
-use crate::apply::{ApplyError, LockError};
+use crate::apply::{ApplyError, LockError, recover};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
 use crate::observed::collector::{collect, mark_stops};
@@ -105,6 +105,9 @@ pub async fn prepare(
 
 /// Reads the world, and what we remember of it.
 async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation, Memory), PassError> {
+    if let Some(store) = &context.store {
+        recover::let_finish(store).await?;
+    }
     let begun = Instant::now();
     let remembered = async {
         match &context.store {

@@ -137,7 +137,8 @@ pub fn confirmation(step: &Step, operation: &Operation, done: &Done) -> Option<I
         EngineOperation::CreateContainer { name, .. } => {
             Some(InventoryChange::Add(entry(step, "container", name, id)))
         }
-        EngineOperation::RemoveNetwork { id, name } => remove("network", id, name),
+        // Never by name: another network may have it.
+        EngineOperation::RemoveNetwork { id, .. } => remove("network", id, ""),
         EngineOperation::RemoveContainer { container: Target::Id(id) } => {
             remove("container", id, &step.subject.name)
         }

@@ -4,6 +4,7 @@
 //! again if it is still wanted; both follow from the next plan. This only closes the books.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -16,6 +17,9 @@ use crate::record::events::{NewEvent, Severity};
 use crate::record::journal::{JournalEntry, OperationEnd, OperationResult};
 use crate::record::runs::{Counts, RunEnd, RunRecord, RunResult};
 use crate::record::store::{Store, StoreError};
+
+/// How long the engine may go on making a network for a process that died; it takes a fraction of a second.
+const NETWORK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was found after a crash.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -34,6 +38,25 @@ pub async fn unanswered(store: &Store, now: DateTime<Utc>) -> Result<Vec<Journal
     let mut open = store.open_operations().await?;
     open.retain(|entry| !live.contains(&(entry.resource.to_string(), entry.fencing)));
     Ok(open)
+}
+
+/// Waits until what a process asked for just before it died is certainly finished by the engine.
+///
+/// Only for networks: the engine goes on making one when nobody waits any more, shows it at the very end, and
+/// lets a second one have the same name. Everything else it either refuses or does once.
+pub async fn let_finish(store: &Store) -> Result<(), StoreError> {
+    let now = Utc::now();
+    let open = unanswered(store, now).await?;
+    let networks = open.iter().filter(|entry| {
+        let operation = entry.operation.get("engine").and_then(Value::as_object);
+        operation.is_some_and(|operation| operation.contains_key("createNetwork"))
+    });
+    if let Some(asked) = networks.map(|entry| entry.started).max() {
+        // A clock that was set back must not make this wait longer.
+        let passed = (now - asked).to_std().unwrap_or_default();
+        tokio::time::sleep(NETWORK_PATIENCE.saturating_sub(passed)).await;
+    }
+    Ok(())
 }
 
 /// Settles the operations of runs whose process died, by what is observed now, and says which runs [`close`] is for.

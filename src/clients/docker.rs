@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use build::BuildRequest;
 pub use streams::{ExecOutput, LogTail};
@@ -45,8 +45,17 @@ struct Shared {
     seen: transport::Seen,
     tunnel: Option<connect::Tunnel>,
     is_local: bool,
-    /// Starts take turns: two at once can be given the same port of a range.
-    starts: Mutex<()>,
+    /// A start for which the engine picks a port is alone: two at once can be given the same port of a range.
+    starts: RwLock<()>,
+}
+
+/// The turn to start a container.
+#[derive(Debug)]
+pub enum StartTurn<'a> {
+    /// Nobody else starts anything.
+    Alone(#[allow(dead_code, reason = "held for its drop")] RwLockWriteGuard<'a, ()>),
+    /// Others start theirs.
+    Beside(#[allow(dead_code, reason = "held for its drop")] RwLockReadGuard<'a, ()>),
 }
 
 /// Why a call to an engine failed.
@@ -182,9 +191,13 @@ impl Docker {
         self.shared.seen.lock().expect("no holder of this lock panics").api
     }
 
-    /// Waits for the turn to start a container; it ends when the guard is dropped.
-    pub async fn start_turn(&self) -> MutexGuard<'_, ()> {
-        self.shared.starts.lock().await
+    /// Waits for the turn to start a container; it ends when the guard is dropped. Where the engine picks a port, the start
+    /// has the engine for itself; all others go side by side.
+    pub async fn start_turn(&self, picks_port: bool) -> StartTurn<'_> {
+        match picks_port {
+            true => StartTurn::Alone(self.shared.starts.write().await),
+            false => StartTurn::Beside(self.shared.starts.read().await),
+        }
     }
 
     /// Makes a call with a deadline, and says in an error what was asked.

@@ -90,7 +90,7 @@ pub async fn run_operation(
             gone_is_done(docker.stop_container(id_of(container), *grace).await)
         }
         EngineOperation::RestartContainer { container, grace } => {
-            let _turn = docker.start_turn().await;
+            let _turn = docker.start_turn(picks_port(docker, id_of(container)).await?).await;
             finished(docker.restart_container(id_of(container), *grace).await)
         }
         EngineOperation::UnpauseContainer { container } => {
@@ -150,13 +150,28 @@ async fn cancellable(
 
 async fn start(docker: &Docker, id: &str) -> Result<Done, EngineError> {
     let answer = {
-        let _turn = docker.start_turn().await;
+        let _turn = docker.start_turn(picks_port(docker, id).await?).await;
         docker.start_container(id).await
     };
     match answer {
         Ok(()) => Ok(Done::default()),
         Err(err) => Err(errors::explain_start(docker, id, err).await),
     }
+}
+
+/// Whether the engine picks a port of the machine when the container starts: one of a range, or any.
+///
+/// Two such starts at once can be given the same port. One that can't be inspected counts as such; one that is gone
+/// says so when it is started.
+async fn picks_port(docker: &Docker, id: &str) -> Result<bool, EngineError> {
+    let Some(container) = docker.container(id).await? else { return Ok(true) };
+    let host = container.host_config.unwrap_or_default();
+    let bindings = host.port_bindings.unwrap_or_default();
+    let is_open =
+        |port: Option<&str>| port.is_none_or(|port| port.is_empty() || port == "0" || port.contains('-'));
+    let ports = bindings.values().flatten().flatten();
+    Ok(host.publish_all_ports == Some(true)
+        || ports.into_iter().any(|port| is_open(port.host_port.as_deref())))
 }
 
 async fn remove(docker: &Docker, id: &str) -> Result<Done, EngineError> {

@@ -22,7 +22,12 @@ pub type FileDigests = BTreeMap<String, Known<Option<FileFacts>>>;
 ///
 /// The values of secret variables are left out, so that the hash says nothing about them.
 pub fn spec_hash(service: &ServiceSpec) -> String {
-    let mut fields = container_wanted(service);
+    spec_hash_of(service, &container_wanted(service))
+}
+
+/// The same, for one who has the service's own fields already.
+pub fn spec_hash_of(service: &ServiceSpec, own: &Fields) -> String {
+    let mut fields = own.clone();
     for name in &service.secret_environment {
         if let Some(value) = fields.0.get_mut(&format!("environment.{name}")) {
             *value = Value::Null;
@@ -61,8 +66,11 @@ pub fn volume_hash(volume: &VolumeSpec) -> String {
 /// The keyed hash `<key id>:<hmac>` over a service's secret variables and the content of its secret files;
 /// `None` when it has none, unknown when a file could not be read.
 pub fn secret_hash(service: &ServiceSpec, files: &FileDigests, key: &HmacKey) -> Known<Option<String>> {
-    let fields = container_wanted(service);
     let mut secrets = Map::new();
+    let fields = match service.secret_environment.is_empty() {
+        true => Fields::default(),
+        false => container_wanted(service),
+    };
     for name in &service.secret_environment {
         if let Some(value) = fields.0.get(&format!("environment.{name}")) {
             secrets.insert(format!("environment {name}"), value.clone());

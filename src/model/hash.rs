@@ -18,16 +18,16 @@ pub fn canonical_json(value: &Value) -> String {
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort_unstable();
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
             out.push('{');
-            for (index, key) in keys.iter().enumerate() {
+            for (index, (key, value)) in entries.into_iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::String((*key).clone()).to_string());
+                write_text(key, out);
                 out.push(':');
-                write_canonical(&map[key.as_str()], out);
+                write_canonical(value, out);
             }
             out.push('}');
         }
@@ -48,8 +48,13 @@ fn write_canonical(value: &Value, out: &mut String) {
             }
             _ => out.push_str(&number.to_string()),
         },
+        Value::String(text) => write_text(text, out),
         other => out.push_str(&other.to_string()),
     }
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push_str(&serde_json::to_string(text).expect("text is JSON"));
 }
 
 /// The versioned SHA-256 of a value's canonical JSON, as `v1:<64 hex>`.

@@ -10,6 +10,7 @@ mod effects;
 mod effects_tls;
 mod engine;
 mod house;
+mod lab;
 mod plans;
 mod record;
 mod world;

@@ -66,8 +66,13 @@ def create(bench):
     world.write_compose(compose)
     argv = [COMPOSE, "-p", "bench-compose", "-f", str(compose / "compose.yaml"), "up", "-d"]
 
+    def forget():
+        # The ports are the same in both projects, so each has the machine for itself.
+        for project in ("bench-ipaictl", "bench-compose"):
+            world.remove_project(project)
+
     def ours():
-        world.remove_project("bench-ipaictl")
+        forget()
         shutil.rmtree(bench.scratch / "state", ignore_errors=True)
         wall = bench.ipaictl("apply", "--yes")[0]
         if len(world.ids("bench-ipaictl")) != world.SERVICES:
@@ -75,11 +80,12 @@ def create(bench):
         return wall
 
     def theirs():
-        world.remove_project("bench-compose")
+        forget()
         return measure.run(argv)[0]
 
     runs = max(3, bench.runs // 3)
     medians = measure.interleaved(runs, {"ours": ours, "compose": theirs})
+    forget()
     ratio = medians["compose"] / medians["ours"]
     bench.row("creating the 20 services from nothing", f"{medians['ours']:.2f} s",
               f"Compose v2 {medians['compose']:.2f} s ({ratio:.2f}×)", "no slower than Compose v2", ratio >= 1.0)

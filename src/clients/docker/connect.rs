@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
-use tokio::sync::Mutex;
+use tokio::sync::RwLock;
 use tokio::time::{Instant, sleep};
 
 use super::tls::{EngineTls, listener};
@@ -78,7 +78,7 @@ async fn open(endpoint: &str, listener: Listener, tunnel: Option<Tunnel>) -> Res
         which: String::new(),
         source: Box::new(source),
     })?;
-    let shared = Shared { endpoint: endpoint.to_owned(), seen, tunnel, is_local, starts: Mutex::new(()) };
+    let shared = Shared { endpoint: endpoint.to_owned(), seen, tunnel, is_local, starts: RwLock::new(()) };
     let docker = Docker { api, shared: Arc::new(shared) };
     docker.call(question, "", READ_DEADLINE, docker.api.ping()).await?;
     if docker.version().is_empty() {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, Mount, Network, NetworkCreateRequest, VolumeCreateRequest,
+};
 use secrecy::ExposeSecret as _;
 
 use super::{Done, EngineError};
@@ -56,7 +58,21 @@ pub(super) async fn network(
         return taken("network", name, id, holder.labels.as_ref(), request.labels.as_ref());
     }
     let id = docker.create_network(request.clone()).await?;
-    Ok(Done { id: Some(id), ..Done::default() })
+    let networks = docker.networks().await?;
+    let operation = label(request.labels.as_ref(), labels::OPERATION);
+    let is_twin = |network: &&Network| {
+        network.name.as_deref() == Some(name)
+            && network.id.as_deref() != Some(&id)
+            && label(network.labels.as_ref(), labels::OPERATION) == operation
+    };
+    // The same operation, asked by a process that died, was answered into nothing after the look above.
+    match networks.iter().find(is_twin).and_then(|twin| twin.id.clone()) {
+        Some(twin) => {
+            docker.remove_network(&id).await?;
+            Ok(Done { id: Some(twin), already: true, warnings: Vec::new() })
+        }
+        None => Ok(Done { id: Some(id), ..Done::default() }),
+    }
 }
 
 /// Makes a volume, or takes the one that the same operation made before.

@@ -38,11 +38,13 @@ pub(super) fn plan(
         }
         draft.subjects.insert(subject.to_string(), network_hash(network));
         let owner = request.resource.to_string();
-        let own = existing.iter().find(|facts| facts.labels.get(labels::RESOURCE) == Some(&owner));
-        match (own, existing.first()) {
-            (Some(own), _) => compare(request, network, own, draft),
-            (None, Some(other)) => draft.notes.push(used_as_it_is(request, network, other)),
-            (None, None) => draft.steps.push(create(request, network)),
+        let is_own = |facts: &&&NetworkFacts| facts.labels.get(labels::RESOURCE) == Some(&owner);
+        let own: Vec<&NetworkFacts> = existing.iter().filter(is_own).copied().collect();
+        match (own.as_slice(), existing.first()) {
+            ([_, _, ..], _) => twins(request, network, &own, draft),
+            ([own], _) => compare(request, network, own, draft),
+            ([], Some(other)) => draft.notes.push(used_as_it_is(request, network, other)),
+            ([], None) => draft.steps.push(create(request, network)),
         }
     }
 }
@@ -156,6 +158,40 @@ fn compare(
     let mut step = step(subject, Action::Recreate, class, names.join(", "), risk);
     step.fields = fields;
     step.operations = replacement(request, network, facts, &attached);
+    step.fingerprint = super::fingerprint(&step, &json!(null));
+    draft.steps.push(step);
+}
+
+/// Several networks of one name, all ours: the engine made one that a process asked for before it died, late.
+///
+/// Nothing can start on such a name. What is used stays, the empty ones go.
+fn twins(
+    request: &ProjectRequest<'_>,
+    network: &NetworkSpec,
+    own: &[&NetworkFacts],
+    draft: &mut Draft<EngineOperation>,
+) {
+    let subject = Subject::network(network.name.clone());
+    // Corrected unless the drift of a state is left alone: it keeps containers from starting.
+    let class = Class::Drift(DriftClass::State);
+    let (used, unused): (Vec<&NetworkFacts>, Vec<&NetworkFacts>) =
+        own.iter().partition(|facts| !attached(request, facts).is_empty());
+    if used.len() > 1 {
+        let text = format!(
+            "{} networks have this name and containers are attached to each; the engine starts nothing on it: \
+             remove one with `docker network rm ID` after moving its containers",
+            used.len()
+        );
+        draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
+        return;
+    }
+    let kept = usize::from(used.is_empty());
+    let mut step = step(subject, Action::Remove, class, "made twice".to_owned(), Risk::None);
+    step.operations = unused
+        .iter()
+        .skip(kept)
+        .map(|facts| EngineOperation::RemoveNetwork { id: facts.id.clone(), name: network.name.clone() })
+        .collect();
     step.fingerprint = super::fingerprint(&step, &json!(null));
     draft.steps.push(step);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::ProjectRequest;
 use crate::engine::fields::{Fields, container_wanted, overlay};
-use crate::engine::hash::{content_hash, secret_hash, spec_hash};
+use crate::engine::hash::{content_hash, secret_hash, spec_hash_of};
 use crate::engine::spec::ServiceSpec;
 use crate::model::known::Known;
 use crate::model::time::parse_duration;
@@ -52,6 +52,7 @@ impl<'a> Wanted<'a> {
     /// Works out what a service asks for.
     pub fn new(request: &ProjectRequest<'a>, service: &'a ServiceSpec) -> Self {
         let own = container_wanted(service);
+        let spec_hash = spec_hash_of(service, &own);
         let facts = request.facts.images.get(&service.image);
         let (fields, image_known, image) = match facts {
             Some(Known::Known(Some(image))) => {
@@ -66,7 +67,7 @@ impl<'a> Wanted<'a> {
             fields,
             image_known,
             image,
-            spec_hash: spec_hash(service),
+            spec_hash,
             secret_hash: secret_hash(service, &request.facts.files, request.masking.key),
             content_hash: content_hash(service, &request.facts.files),
         }

@@ -215,7 +215,9 @@ impl Engine<'_> {
     }
 
     fn remove_network(&mut self, id: &str, name: &str) {
-        let user = self.facts.containers.iter().find(|one| is_up(one) && one.networks.contains_key(name));
+        let user = self.facts.containers.iter().find(|one| {
+            is_up(one) && one.networks.get(name).is_some_and(|attachment| attachment.network_id == id)
+        });
         assert!(user.is_none(), "network `{name}` is used by `{}`", user.unwrap().name);
         self.facts.networks.retain(|network| network.id != id);
     }

@@ -192,3 +192,30 @@ async fn a_recreation_that_was_killed_anywhere_converges_with_its_name() {
     assert!((10..POINTS_MAX - 1).contains(&points), "{points} points");
     println!("{points} points of a recreation");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_the_engine_made_twice_is_one_again_and_containers_start() {
+    let world = World::new(&compose("one"));
+    apply(&world.context().await).await.unwrap();
+    let name = format!("{}_default", world.name);
+    let labels = super::docker(&["network", "inspect", "--format", "{{json .Labels}}", &name]);
+    // As the request of a process that died would: the program `docker` looks the name up before.
+    let twin = bollard::models::NetworkCreateRequest {
+        name: name.clone(),
+        labels: Some(serde_json::from_str(&labels).unwrap()),
+        ..Default::default()
+    };
+    let engine =
+        ipaictl::clients::docker::Docker::connect("unix:///var/run/docker.sock", None).await.unwrap();
+    engine.create_network(twin).await.unwrap();
+    super::docker(&["stop", "--time", "0", &format!("{}-db-1", world.name)]);
+    world.change(&compose("two"));
+
+    let report = apply(&world.context().await).await.unwrap();
+    assert!(report.converged(), "{:#?}", report.after);
+    assert!(world.containers().contains(&"web-1 running".to_owned()), "{:?}", world.containers());
+    let filter = format!("name=^{name}$");
+    assert_eq!(super::docker(&["network", "ls", "--quiet", "--filter", &filter]).lines().count(), 1);
+    let inventory = world.store().await.inventory().await.unwrap();
+    assert_eq!(inventory.iter().filter(|entry| entry.kind == "network").count(), 1, "{inventory:?}");
+}

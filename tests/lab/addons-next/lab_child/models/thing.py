@@ -1,0 +1,7 @@
+from odoo import fields, models
+
+
+class Thing(models.Model):
+    _inherit = "lab.thing"
+
+    note = fields.Char()

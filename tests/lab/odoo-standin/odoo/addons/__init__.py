@@ -1,0 +1,1 @@
+"""A package whose path is the list of addons roots."""
