@@ -83,7 +83,7 @@ def create(bench):
         forget()
         return measure.run(argv)[0]
 
-    runs = max(3, bench.runs // 3)
+    runs = max(3, bench.runs // 2 + 1)
     medians = measure.interleaved(runs, {"ours": ours, "compose": theirs})
     forget()
     ratio = medians["compose"] / medians["ours"]
@@ -129,14 +129,15 @@ def diff(bench):
     shutil.rmtree(bench.scratch / "state", ignore_errors=True)
     bench.ipaictl("apply", "--yes")
     urls[:] = loop.engine_calls(bench.scratch, "bench-ipaictl")
-    medians = measure.interleaved(bench.runs, commands)
-    ours = medians["ours"]
+    # As each peer was: one run after the other.
+    ours, _ = measure.median_of(bench.runs, commands["ours"])
     for name, reach in (("Compose v2", 3), ("docker-compose 1.29", 15), ("Ansible", 100)):
         ratio = peers[name] / ours
         bench.row("no-op `diff` of 20 running services, whole process", f"{ours * 1e3:.0f} ms",
                   f"{name} {peers[name]:.2f} s ({ratio:.1f}×)", f"at least {reach}× faster", ratio >= reach)
-    ratio = ours / medians["engine"]
-    bench.row("the same against the bare engine calls", f"{ours * 1e3:.0f} ms",
+    medians = measure.interleaved(bench.runs, commands)
+    ratio = medians["ours"] / medians["engine"]
+    bench.row("the same against the bare engine calls, turn by turn", f"{medians['ours'] * 1e3:.0f} ms",
               f"curl, same calls {medians['engine'] * 1e3:.0f} ms ({ratio:.1f}×)", "within 3×", ratio <= 3.0)
 
 
