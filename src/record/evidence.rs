@@ -14,7 +14,7 @@ mod prune;
 mod tails;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -202,14 +202,22 @@ impl Pack {
     /// Writes all files; returns the hash of the manifest.
     fn write_files(&self, folder: &Path) -> Result<String, EvidenceError> {
         make_folder(folder)?;
+        let mut parents = BTreeSet::new();
         for (name, text) in &self.texts {
-            if let Some((parent, _)) = name.rsplit_once('/') {
+            if let Some((parent, _)) = name.rsplit_once('/')
+                && parents.insert(folder.join(parent))
+            {
                 make_folder(&folder.join(parent))?;
             }
-            write_private(&folder.join(name), text.as_bytes())?;
+            write_new(&folder.join(name), text.as_bytes())?;
         }
         let text = pretty(&self.manifest);
-        write_private(&folder.join(MANIFEST), text.as_bytes())?;
+        write_new(&folder.join(MANIFEST), text.as_bytes())?;
+        // Not one by one while writing: the first sync takes the rest along, and the others cost next to nothing.
+        for name in self.texts.keys().map(String::as_str).chain([MANIFEST]) {
+            sync(&folder.join(name))?;
+        }
+        parents.iter().try_for_each(|parent| sync(parent))?;
         Ok(sha256_hex(text.as_bytes()))
     }
 }
@@ -263,11 +271,11 @@ fn publish(root: &Path, temporary: &Path, manifest: &Manifest) -> Result<String,
     };
     let target = root.join(&folder);
     make_folder(&target)?;
-    sync_folder(temporary)?;
+    sync(temporary)?;
     let pack = target.join(&scope);
     fs::rename(temporary, &pack).map_err(file("name", &pack))?;
-    sync_folder(&target)?;
-    sync_folder(root)?;
+    sync(&target)?;
+    sync(root)?;
     Ok(format!("{folder}/{scope}"))
 }
 
@@ -325,17 +333,19 @@ fn make_folder(path: &Path) -> Result<(), EvidenceError> {
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), EvidenceError> {
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(file("write", path))
+    write_new(path, bytes)?;
+    sync(path)
 }
 
-fn sync_folder(path: &Path) -> Result<(), EvidenceError> {
-    fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(file("write", path))
+/// Writes a file that nobody else may read; it may be lost with the power until it is synced.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), EvidenceError> {
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.and_then(|mut file| file.write_all(bytes)).map_err(file("write", path))
+}
+
+/// Brings a file or a folder to the disk.
+fn sync(path: &Path) -> Result<(), EvidenceError> {
+    fs::File::open(path).and_then(|opened| opened.sync_all()).map_err(file("write", path))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceError, MANIFEST, Manifest, TEMPORARY, file, pretty, sync_folder, write_private};
+use super::{EvidenceError, MANIFEST, Manifest, TEMPORARY, file, pretty, sync, write_private};
 use crate::model::hash::sha256_hex;
 
 /// The file that names the last pack: without it, a loss at the end would not show.
@@ -147,5 +147,5 @@ pub(super) fn write_link(root: &Path, name: &str, link: &Link) -> Result<(), Evi
     write_private(&temporary, pretty(link).as_bytes())?;
     let path = root.join(name);
     fs::rename(&temporary, &path).map_err(file("name", &path))?;
-    sync_folder(root)
+    sync(root)
 }
