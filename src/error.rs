@@ -16,7 +16,7 @@ use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
 use crate::record::serving::ServingError;
 use crate::record::store::StoreError;
-use crate::skills::deps::observe::RootError;
+use crate::odoo::observe::RootError;
 use crate::telemetry::TelemetryError;
 use crate::web::WebError;
 

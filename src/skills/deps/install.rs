@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::catalogue::{Catalogue, Repository};
-use super::missing::{self, Cause};
+use crate::odoo::catalogue::{Catalogue, Repository};
+use crate::odoo::missing::{self, Cause};
 use super::report::Report;
 
 /// What the script needs beside the answer.

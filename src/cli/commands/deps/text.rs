@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cli::ui::table;
 use crate::model::problem::printable;
 use crate::skills::deps::report::{CycleReport, Module, Report};
-use crate::skills::deps::universe::RootKind;
+use crate::odoo::universe::RootKind;
 
 /// Modules in load order, or what needs the wanted ones; then what is missing, and cycles.
 pub fn modules(report: &Report) -> String {
