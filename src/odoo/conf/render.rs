@@ -10,7 +10,7 @@ use super::reader::is_space;
 
 /// Writes options in the order of their names. Returns the name of the first whose value the file can't hold: with a line end, or
 /// with a space at an end, which the server takes away.
-pub fn render<'a>(options: &'a BTreeMap<String, String>) -> Result<String, &'a str> {
+pub fn render(options: &BTreeMap<String, String>) -> Result<String, &str> {
     let mut text = format!("[{SECTION}]\n");
     for (name, value) in options {
         let is_kept = value.trim_matches(is_space) == value && !value.contains(['\n', '\r']);
