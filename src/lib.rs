@@ -6,6 +6,7 @@ pub mod model;
 pub mod config;
 pub mod telemetry;
 pub mod clients;
+pub mod odoo;
 pub mod engine;
 pub mod skills;
 pub mod desired;

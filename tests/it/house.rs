@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "model",
     "clients",
+    "odoo",
     "engine",
     "skills",
     "desired",
@@ -120,7 +121,8 @@ fn what_only_decides_touches_nothing() {
             let skill = file.starts_with("skills/") && matches!(name, "spec.rs" | "plan.rs" | "render.rs");
             let compose =
                 file.starts_with("skills/stack/compose/") || file.starts_with("skills/stack/render/");
-            let deps = file.starts_with("skills/deps/") && !file.contains("/observe") && name != "tests.rs";
+            let modules = file.starts_with("skills/deps/") || file.starts_with("odoo/");
+            let deps = modules && !file.contains("/observe") && name != "tests.rs";
             (decides || skill || compose || deps) && name != "mod.rs"
         })
         .filter(|(_, text)| !text.contains(LINE))

@@ -51,7 +51,7 @@ pub struct DepsArgs {
 }
 
 fn parse_series(text: &str) -> Result<String, String> {
-    match crate::skills::deps::version::is_series(text) {
+    match crate::odoo::version::is_series(text) {
         true => Ok(text.to_owned()),
         false => Err("not a series such as 18.0".to_owned()),
     }

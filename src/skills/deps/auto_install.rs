@@ -9,9 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::Graph;
-use super::manifest::AutoInstall;
-use super::universe::Universe;
+use crate::odoo::graph::Graph;
+use crate::odoo::manifest::AutoInstall;
+use crate::odoo::universe::Universe;
 
 /// The module that each database has.
 const BASE: &str = "base";

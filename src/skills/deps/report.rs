@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::auto_install::{AutoInstalled, auto_installed};
-use super::catalogue::Catalogue;
-use super::graph::{Graph, Node, Order};
-use super::knowledge::Knowledge;
-use super::missing::{Cause, Question};
-use super::universe::{RootKind, Universe};
-use super::version;
 use crate::model::problem::Problem;
+use crate::odoo::catalogue::Catalogue;
+use crate::odoo::graph::{Graph, Node, Order};
+use crate::odoo::knowledge::Knowledge;
+use crate::odoo::missing::{Cause, Question};
+use crate::odoo::universe::{RootKind, Universe};
+use crate::odoo::version;
 
 /// States in which a module's code runs in a database.
 const INSTALLED_STATES: [&str; 2] = ["installed", "to upgrade"];
@@ -307,7 +307,7 @@ fn dependents(query: &Query<'_>) -> Vec<Module> {
     modules(query, &graph, &graph.order(), nodes)
 }
 
-fn cycle_report(query: &Query<'_>, cycle: &super::graph::Cycle) -> CycleReport {
+fn cycle_report(query: &Query<'_>, cycle: &crate::odoo::graph::Cycle) -> CycleReport {
     let member = |name: &String| {
         let copy = query.universe.winner(name);
         let manifest = copy.map(|copy| format!("{}/{}", query.universe.path(copy), copy.found.file));

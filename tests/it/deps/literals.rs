@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ipaictl::skills::deps::literal::{Value, parse};
+use ipaictl::odoo::literal::{Value, parse};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use ipaictl::skills::deps::knowledge::{Knowledge, Verdict, short};
-use ipaictl::skills::deps::manifest::{AutoInstall, Manifest, read};
+use ipaictl::odoo::knowledge::{Knowledge, Verdict, short};
+use ipaictl::odoo::manifest::{AutoInstall, Manifest, read};
 use serde_json::{Value, json};
 
 use super::{fixture, known, python, script};

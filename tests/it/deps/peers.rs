@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ipaictl::skills::deps::graph::Graph;
-use ipaictl::skills::deps::observe::{RootRequest, read_roots};
-use ipaictl::skills::deps::universe::{Root, RootKind, Universe};
+use ipaictl::odoo::graph::Graph;
+use ipaictl::odoo::observe::{RootRequest, read_roots};
+use ipaictl::odoo::universe::{Root, RootKind, Universe};
 use serde_json::{Value, json};
 
 use super::{known, script, tree_path, write_tree};

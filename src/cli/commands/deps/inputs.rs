@@ -10,9 +10,9 @@ use crate::cli::args::DepsArgs;
 use crate::cli::file_error;
 use crate::config::Environment;
 use crate::error::Error;
-use crate::skills::deps::catalogue::{CATALOGUE_BYTES_MAX, Catalogue, from_json};
-use crate::skills::deps::observe::{CacheFile, RootRequest};
-use crate::skills::deps::universe::RootKind;
+use crate::odoo::catalogue::{CATALOGUE_BYTES_MAX, Catalogue, from_json};
+use crate::odoo::observe::{CacheFile, RootRequest};
+use crate::odoo::universe::RootKind;
 
 /// Folders between a manifest and its checkout; nobody nests deeper.
 const ANCESTORS_MAX: usize = 64;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::hash::sha256_hex;
-use crate::skills::deps::manifest::Manifest;
+use crate::odoo::manifest::Manifest;
 
 /// The first word of a cache; another number for another form of its content.
 const MAGIC: &str = concat!("ipaictl-deps-cache-1-", env!("CARGO_PKG_VERSION"));
@@ -191,7 +191,7 @@ fn prune(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::skills::deps::manifest;
+    use crate::odoo::manifest;
 
     fn stored(folder: &Path) -> Stored {
         let path = folder.join("file");

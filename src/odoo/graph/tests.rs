@@ -1,8 +1,8 @@
 //! Orders, cycles and dependents of made-up modules.
 
 use super::*;
-use crate::skills::deps::manifest::{AutoInstall, Manifest};
-use crate::skills::deps::universe::{Found, Root, RootKind};
+use crate::odoo::manifest::{AutoInstall, Manifest};
+use crate::odoo::universe::{Found, Root, RootKind};
 
 fn root(modules: &[(&str, &[&str])]) -> Vec<Root> {
     let found = |(name, depends): &(&str, &[&str])| Found {

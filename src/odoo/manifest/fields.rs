@@ -4,7 +4,7 @@
 
 use super::{AutoInstall, External};
 use crate::model::problem::{Location, Problem};
-use crate::skills::deps::literal::{Entry, Value};
+use crate::odoo::literal::{Entry, Value};
 
 /// The entries of a manifest, and what was found to be wrong with them.
 pub(super) struct Fields<'a> {
