@@ -11,4 +11,6 @@ pub mod catalogue;
 pub mod knowledge;
 pub mod missing;
 pub mod conf;
+pub mod patterns;
+pub mod updates;
 pub mod observe;

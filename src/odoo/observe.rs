@@ -1,6 +1,7 @@
 //! Folders of modules → roots: lists them and reads their manifests, several at a time, through the cache.
 
 mod cache;
+pub mod checksum;
 
 use std::fs;
 use std::io::{self, Read as _};

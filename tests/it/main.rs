@@ -11,7 +11,7 @@ mod effects_tls;
 mod engine;
 mod house;
 mod lab;
-mod odoo_conf;
+mod odoo;
 mod plans;
 mod record;
 mod world;
