@@ -12,11 +12,11 @@ use crate::config::ConfigError;
 use crate::daemon::ServeError;
 use crate::desired::source::SourceError;
 use crate::model::problem::{Problem, error_chain, printable};
+use crate::odoo::observe::RootError;
 use crate::reconcile::saved::SavedPlanError;
 use crate::reconcile::{ContextError, PassError};
 use crate::record::serving::ServingError;
 use crate::record::store::StoreError;
-use crate::odoo::observe::RootError;
 use crate::telemetry::TelemetryError;
 use crate::web::WebError;
 

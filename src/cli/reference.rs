@@ -44,8 +44,7 @@ fn section(command: &Command, name: &str) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string);
-    let mut out =
-        format!("\n## {name}\n\n{}.\n\n```text\n{usage}\n```\n", about.unwrap_or_default());
+    let mut out = format!("\n## {name}\n\n{}.\n\n```text\n{usage}\n```\n", about.unwrap_or_default());
     let own: Vec<&Arg> = command
         .get_arguments()
         .filter(|arg| {

@@ -11,6 +11,7 @@ mod effects_tls;
 mod engine;
 mod house;
 mod lab;
+mod layout;
 mod plans;
 mod record;
 mod world;

@@ -68,10 +68,13 @@ fn parse_mount(text: &str) -> Result<(String, String), String> {
         let folder = crate::skills::layout::declared::inside(folder)?;
         path.starts_with('/').then(|| (path.to_owned(), folder))
     });
-    found.ok_or_else(|| "not of the form FOLDER:PATH, a folder inside the checkout and an absolute path".to_owned())
+    found.ok_or_else(|| {
+        "not of the form FOLDER:PATH, a folder inside the checkout and an absolute path".to_owned()
+    })
 }
 
 fn parse_owner(text: &str) -> Result<(u32, u32), String> {
-    let found = text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
+    let found =
+        text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
     found.ok_or_else(|| "not of the form UID:GID, two numbers such as 100:101".to_owned())
 }

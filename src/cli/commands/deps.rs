@@ -12,12 +12,12 @@ use crate::clients::odoo_modules::OdooDatabase;
 use crate::error::{Error, Exit};
 use crate::model::problem::printable;
 use crate::odoo::catalogue::{Catalogue, is_name};
-use crate::skills::deps::install::{Install, script};
 use crate::odoo::observe::read_roots;
+use crate::odoo::universe::Universe;
+use crate::skills::deps::install::{Install, script};
 use crate::skills::deps::picture::{Picture, svg};
 use crate::skills::deps::report::{Query, Report, answer};
 use crate::skills::deps::tree::tree;
-use crate::odoo::universe::Universe;
 
 pub fn run(session: &mut Session, args: &DepsArgs) -> Result<Exit, Error> {
     check_face(session, args)?;

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::report::Report;
 use crate::odoo::catalogue::{Catalogue, Repository};
 use crate::odoo::missing::{self, Cause};
-use super::report::Report;
 
 /// What the script needs beside the answer.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::auto_install::{AutoInstalled, auto_installed};
+use crate::model::problem::Problem;
 use crate::odoo::catalogue::Catalogue;
 use crate::odoo::graph::{Graph, Node, Order};
 use crate::odoo::knowledge::Knowledge;
 use crate::odoo::missing::{Cause, Question};
 use crate::odoo::universe::{RootKind, Universe};
 use crate::odoo::version;
-use crate::model::problem::Problem;
 
 /// States in which a module's code runs in a database.
 const INSTALLED_STATES: [&str; 2] = ["installed", "to upgrade"];

@@ -49,7 +49,10 @@ pub struct Input<'a> {
 impl Input<'_> {
     /// The repositories that the manifest declares.
     pub fn declared(&self) -> &[Declared] {
-        self.sources.first().filter(|source| source.form == Form::Manifest).map_or(&[], |source| &source.repositories)
+        self.sources
+            .first()
+            .filter(|source| source.form == Form::Manifest)
+            .map_or(&[], |source| &source.repositories)
     }
 
     /// The folders that hold declared repositories.

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::declared::Source;
+use super::declared::{Form, Source};
 use super::facts::{Facts, Place};
 use super::read::{self, FILE_BYTES_MAX};
 use crate::model::problem::{Location, Problem};
@@ -32,12 +32,19 @@ pub struct Wanted {
 /// Reads and understands a file of the checkout; `None` when it is not there.
 pub fn read_source(checkout: &Path, file: &str) -> Option<Source> {
     match read_bounded(&checkout.join(file)) {
-        Ok(text) => Some(read::read(file, &text)),
+        Ok(text) => {
+            let mut source = read::read(file, &text);
+            if source.form == Form::Gitmodules {
+                clone::pin_submodules(checkout, &mut source);
+            }
+            Some(source)
+        }
         Err(err) if err.kind() == io::ErrorKind::NotFound => None,
         Err(err) => {
             let mut source = read::read(file, "");
             source.problems = vec![
-                Problem::error("unreadable-file", format!("can't be read: {err}")).at(Location::of_file(file)),
+                Problem::error("unreadable-file", format!("can't be read: {err}"))
+                    .at(Location::of_file(file)),
             ];
             Some(source)
         }

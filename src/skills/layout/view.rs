@@ -25,16 +25,20 @@ impl Mapping {
     /// The mounts that a person names, then those of the files, of one service first.
     pub fn new(named: &[(String, String)], sources: &[Source], service: Option<(&str, &str)>) -> Self {
         let mut all = named.to_vec();
-        let mounts = || sources.iter().flat_map(|source| source.mounts.iter().map(move |mount| (source, mount)));
+        let mounts =
+            || sources.iter().flat_map(|source| source.mounts.iter().map(move |mount| (source, mount)));
         let pair = |mount: &super::declared::Mount| (mount.target.clone(), mount.source.clone());
         match service {
             // A container sees its own mounts alone.
             Some((file, service)) => all.extend(
                 mounts()
-                    .filter(|(source, mount)| source.file == file && mount.service.as_deref() == Some(service))
+                    .filter(|(source, mount)| {
+                        source.file == file && mount.service.as_deref() == Some(service)
+                    })
                     .map(|(_, mount)| pair(mount)),
             ),
-            None => all.extend(mounts().filter(|(_, mount)| !mount.target.is_empty()).map(|(_, mount)| pair(mount))),
+            None => all
+                .extend(mounts().filter(|(_, mount)| !mount.target.is_empty()).map(|(_, mount)| pair(mount))),
         }
         Mapping(all)
     }
@@ -44,9 +48,12 @@ impl Mapping {
         let path = path.trim_end_matches('/');
         let below = |target: &str| {
             let target = target.trim_end_matches('/');
-            path.strip_prefix(target).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(str::to_owned)
+            path.strip_prefix(target)
+                .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+                .map(str::to_owned)
         };
-        let nearest = self.0.iter().filter_map(|(target, source)| Some((target.len(), source, below(target)?)));
+        let nearest =
+            self.0.iter().filter_map(|(target, source)| Some((target.len(), source, below(target)?)));
         // The longest target wins; of equal ones the first.
         let nearest = nearest.reduce(|best, next| if next.0 > best.0 { next } else { best });
         if let Some((_, source, rest)) = nearest {

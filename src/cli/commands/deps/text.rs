@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cli::ui::table;
 use crate::model::problem::printable;
-use crate::skills::deps::report::{CycleReport, Module, Report};
 use crate::odoo::universe::RootKind;
+use crate::skills::deps::report::{CycleReport, Module, Report};
 
 /// Modules in load order, or what needs the wanted ones; then what is missing, and cycles.
 pub fn modules(report: &Report) -> String {

@@ -94,7 +94,12 @@ impl Inputs {
     fn roots(&mut self, args: &LayoutVerifyArgs) {
         for path in &args.core {
             let shown = path.display().to_string();
-            self.requests.push(RootRequest { path: path.clone(), shown, kind: RootKind::Core, repository: None });
+            self.requests.push(RootRequest {
+                path: path.clone(),
+                shown,
+                kind: RootKind::Core,
+                repository: None,
+            });
         }
         for root in self.view.roots.clone() {
             self.add(&args.checkout, &root);
@@ -108,7 +113,8 @@ impl Inputs {
     /// Folders that may hold modules though the server does not look into them.
     fn others(&self, args: &LayoutVerifyArgs) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
-        let paths: Vec<&str> = self.sources[0].repositories.iter().filter_map(|item| item.path.as_deref()).collect();
+        let paths: Vec<&str> =
+            self.sources[0].repositories.iter().filter_map(|item| item.path.as_deref()).collect();
         let roots = || paths.iter().copied().chain(self.catalogue.roots.iter().map(String::as_str));
         found.extend(roots().map(str::to_owned));
         let parents: BTreeSet<&str> = roots().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
@@ -131,7 +137,12 @@ impl Inputs {
         if self.requests[self.core..].iter().any(|known| known.shown == root) || !path.is_dir() {
             return;
         }
-        let slug = self.catalogue.repositories.iter().find(|found| found.path == root).map(|found| found.slug.clone());
+        let slug = self
+            .catalogue
+            .repositories
+            .iter()
+            .find(|found| found.path == root)
+            .map(|found| found.slug.clone());
         let (shown, kind) = (root.to_owned(), RootKind::Addons);
         self.requests.push(RootRequest { path, shown, kind, repository: slug });
     }
@@ -149,7 +160,9 @@ fn read_files(args: &LayoutVerifyArgs) -> Result<(Vec<Source>, Catalogue), Error
     let path = checkout.join(&args.manifest);
     let text = read_bounded(&path).map_err(|err| file_error("read", &path, err))?;
     let manifest = crate::skills::layout::read::read(&args.manifest, &text);
-    if manifest.problems.iter().any(crate::model::problem::Problem::is_error) || manifest.form != Form::Manifest {
+    if manifest.problems.iter().any(crate::model::problem::Problem::is_error)
+        || manifest.form != Form::Manifest
+    {
         return Err(Error::Catalogue { file: args.manifest.clone(), problems: manifest.problems });
     }
     let catalogue = from_json(&args.manifest, &text, &args.series)

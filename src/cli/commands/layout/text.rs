@@ -8,6 +8,8 @@ use crate::skills::layout::report::{Check, Report, Verdict};
 
 /// The most characters of a subject that a column is made for.
 const SUBJECT_WIDTH_MAX: usize = 48;
+/// Checks whose sound lines say more than that they are sound.
+const TELLING: &[&str] = &["catalogue", "visible"];
 
 /// One line a check, sound ones of one id together; `--verbose` shows each, with single findings.
 pub fn checks(report: &Report, loudness: Loudness) -> String {
@@ -19,7 +21,7 @@ pub fn checks(report: &Report, loudness: Loudness) -> String {
             .iter()
             .take_while(|next| next.id == check.id && next.verdict == Verdict::Ok)
             .count();
-        if same > 1 && !whole {
+        if same > 1 && !whole && !TELLING.contains(&check.id) {
             lines.push(line(Verdict::Ok, check.id, &format!("{same} of them"), ""));
             at += same;
             continue;
@@ -27,13 +29,23 @@ pub fn checks(report: &Report, loudness: Loudness) -> String {
         lines.push(line(check.verdict, check.id, &check.subject, &check.cause));
         if whole {
             lines.extend(check.details.iter().map(|detail| {
-                ["".to_owned(), String::new(), format!("  {}", printable(&detail.subject)), printable(&detail.message)]
+                [
+                    "".to_owned(),
+                    String::new(),
+                    format!("  {}", printable(&detail.subject)),
+                    printable(&detail.message),
+                ]
             }));
         }
         at += 1;
     }
     let width = |column: usize, most: usize| {
-        lines.iter().map(|line| line[column].chars().count()).filter(|width| *width <= most).max().unwrap_or(0)
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .filter(|width| *width <= most)
+            .max()
+            .unwrap_or(0)
     };
     let (second, third) = (width(1, usize::MAX), width(2, SUBJECT_WIDTH_MAX));
     let mut out = String::new();

@@ -31,7 +31,8 @@ fn file(source: &Source, is_first: bool, manifest: &BTreeSet<&str>, input: &Inpu
     if !problems.is_empty() {
         causes.push(number(problems.len(), "problem", "problems"));
     }
-    let declares = matches!(source.form, Form::Manifest | Form::Lock | Form::Gitmodules | Form::Aggregate | Form::Pins);
+    let declares =
+        matches!(source.form, Form::Manifest | Form::Lock | Form::Gitmodules | Form::Aggregate | Form::Pins);
     let mut verdict = if problems.is_empty() { Verdict::Ok } else { Verdict::Conflict };
     if declares {
         causes.insert(0, counted(source));

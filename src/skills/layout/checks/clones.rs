@@ -43,9 +43,16 @@ fn one(input: &Input<'_>, declared: &Declared, path: &str, facts: &CloneFacts, c
     let pin = pin(input.sources, declared);
     match (&facts.branch, pin) {
         (Some(branch), _) if branch == wanted => checks.add("branch", path, Verdict::Ok, wanted),
-        (None, Some(pin)) if pin == facts.commit => checks.add("branch", path, Verdict::Ok, "detached at its pin"),
+        (None, Some(pin)) if pin == facts.commit => {
+            checks.add("branch", path, Verdict::Ok, "detached at its pin")
+        }
         (Some(branch), _) => checks.add("branch", path, movable, format!("on `{branch}`, not on `{wanted}`")),
-        (None, _) => checks.add("branch", path, movable, format!("detached {}, not on `{wanted}`", short(&facts.commit))),
+        (None, _) => checks.add(
+            "branch",
+            path,
+            movable,
+            format!("detached {}, not on `{wanted}`", short(&facts.commit)),
+        ),
     }
     if let Some(pin) = pin {
         let (verdict, cause) = match (pin == facts.commit, facts.shallow, facts.has_pin) {
@@ -53,7 +60,9 @@ fn one(input: &Input<'_>, declared: &Declared, path: &str, facts: &CloneFacts, c
             (false, true, false) => {
                 (movable, format!("shallow {}, without its pin {}", short(&facts.commit), short(pin)))
             }
-            (false, _, false) => (movable, format!("{}, and its pin was never fetched: {}", short(&facts.commit), short(pin))),
+            (false, _, false) => {
+                (movable, format!("{}, and its pin was never fetched: {}", short(&facts.commit), short(pin)))
+            }
             (false, _, true) => (movable, format!("{}, its pin is {}", short(&facts.commit), short(pin))),
         };
         checks.add("pin", path, verdict, cause);

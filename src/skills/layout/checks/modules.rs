@@ -18,13 +18,19 @@ pub(super) fn check(input: &Input<'_>, seen: &Universe<'_>, all: &Universe<'_>, 
     let knowledge = Knowledge::built_in();
     let cloned: BTreeSet<String> =
         input.facts.places.keys().filter(|path| input.facts.is_cloned(path)).cloned().collect();
-    let question = Question { universe: all, catalogue: input.catalogue, cloned: &cloned, knowledge: &knowledge };
+    let question =
+        Question { universe: all, catalogue: input.catalogue, cloned: &cloned, knowledge: &knowledge };
     must_have(input, seen, &question, checks);
     let expected: Vec<&str> =
         input.catalogue.repositories.iter().flat_map(|found| &found.expected).map(String::as_str).collect();
     if !expected.is_empty() {
         let usable = expected.iter().copied().filter(|name| seen.usable(name).is_some());
-        needs(input, seen, &question, usable.collect(), "closure", "the must-have modules that are there", checks);
+        let usable: Vec<&str> = usable.collect();
+        let subject = "the must-have modules that are there";
+        match usable.is_empty() {
+            true => checks.add("closure", subject, Verdict::Drift, "none of them is there"),
+            false => needs(input, seen, &question, usable, "closure", subject, checks),
+        }
     }
     let names = all.names().into_iter().filter(|name| all.usable(name).is_some()).collect();
     needs(input, all, &question, names, "dependencies", "all modules", checks);
@@ -32,7 +38,8 @@ pub(super) fn check(input: &Input<'_>, seen: &Universe<'_>, all: &Universe<'_>, 
 
 /// Whether a folder of modules is a module itself to Odoo.
 fn is_pseudo(input: &Input<'_>, path: &str) -> bool {
-    let below = |other: &str| other == path || other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    let below =
+        |other: &str| other == path || other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
     input.roots.iter().any(|root| below(&root.path)) || input.homes().into_iter().any(below)
 }
 
@@ -72,11 +79,21 @@ fn duplicates(input: &Input<'_>, all: &Universe<'_>, checks: &mut Checks) {
         if copies.iter().all(|copy| copy.root < input.core) {
             continue;
         }
-        let details: Vec<Detail> = copies.iter().map(|copy| detail(all.path(copy), state(copy, input.series))).collect();
+        let details: Vec<Detail> =
+            copies.iter().map(|copy| detail(all.path(copy), state(copy, input.series))).collect();
         let paths: Vec<String> = details.iter().map(|copy| format!("`{}`", copy.subject)).collect();
         let seen = copies.first().filter(|copy| copy.root < input.in_view).map(|copy| all.path(copy));
-        let end = seen.map_or_else(|| "a server sees none of them".to_owned(), |path| format!("a server sees `{path}`"));
-        checks.add_with("duplicate", name, Verdict::Conflict, format!("{}; {end}", paths.join(" and ")), details);
+        let end = seen.map_or_else(
+            || "a server sees none of them".to_owned(),
+            |path| format!("a server sees `{path}`"),
+        );
+        checks.add_with(
+            "duplicate",
+            name,
+            Verdict::Conflict,
+            format!("{}; {end}", paths.join(" and ")),
+            details,
+        );
     }
     if names.is_empty() {
         checks.add("duplicate", "all modules", Verdict::Ok, "no name is there twice");
@@ -98,7 +115,9 @@ fn manifests(input: &Input<'_>, all: &Universe<'_>, checks: &mut Checks) {
         total += root.modules.len();
     }
     for name in all.names() {
-        for copy in all.winner(name).into_iter().chain(all.shadowed(name)).filter(|copy| copy.root >= input.core) {
+        for copy in
+            all.winner(name).into_iter().chain(all.shadowed(name)).filter(|copy| copy.root >= input.core)
+        {
             match &copy.unusable {
                 Some(Unusable::NotInstallable) => off += 1,
                 Some(why) => details.push(detail(all.path(copy), why.text(input.series))),
@@ -109,7 +128,10 @@ fn manifests(input: &Input<'_>, all: &Universe<'_>, checks: &mut Checks) {
     if total == 0 {
         return;
     }
-    let mut cause = format!("{}, {off} of them not installable by their own word", number(total, "manifest", "manifests"));
+    let mut cause = format!(
+        "{}, {off} of them not installable by their own word",
+        number(total, "manifest", "manifests")
+    );
     if !details.is_empty() {
         cause.push_str(&format!("; {} that a server of series {} refuses", details.len(), input.series));
     }
@@ -124,7 +146,10 @@ fn must_have(input: &Input<'_>, seen: &Universe<'_>, question: &Question<'_>, ch
             let (found, message) = match question.universe.usable(module) {
                 Some((copy, _)) => {
                     let path = question.universe.path(copy);
-                    (Verdict::Drift, format!("`{path}` is there, and no root of {} holds it", input.view.from))
+                    (
+                        Verdict::Drift,
+                        format!("`{path}` is there, and no root of {} holds it", input.view.from),
+                    )
                 }
                 None => {
                     let cause = question.explain(module);

@@ -32,7 +32,8 @@ fn is_of_layout(input: &Input<'_>, folder: &str) -> bool {
 }
 
 fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    folder.is_empty()
+        || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn mounts(input: &Input<'_>, source: &Source, checks: &mut Checks) {
@@ -50,7 +51,10 @@ fn mounts(input: &Input<'_>, source: &Source, checks: &mut Checks) {
     }
     let is_covered = |path: &str| ours.iter().any(|mount| is_within(path, &mount.source));
     let paths = input.declared().iter().filter_map(|found| found.path.as_deref());
-    let open: Vec<&str> = paths.chain(input.catalogue.roots.iter().map(String::as_str)).filter(|path| !is_covered(path)).collect();
+    let open: Vec<&str> = paths
+        .chain(input.catalogue.roots.iter().map(String::as_str))
+        .filter(|path| !is_covered(path))
+        .collect();
     match open.is_empty() {
         true => checks.add("mounts", &source.file, Verdict::Ok, "all that is declared is mounted"),
         false => {
@@ -73,7 +77,9 @@ fn judge(input: &Input<'_>, folder: &str) -> (Verdict, String) {
     let is_there = input.facts.present.contains(folder);
     match (holds, twin) {
         (false, Some(twin)) => (Verdict::Conflict, format!("differs from `{twin}` by case alone")),
-        (false, None) if declared.iter().any(|path| is_within(&path.to_lowercase(), &folder.to_lowercase())) => {
+        (false, None)
+            if declared.iter().any(|path| is_within(&path.to_lowercase(), &folder.to_lowercase())) =>
+        {
             (Verdict::Conflict, "differs by case alone from the folder of what is declared".to_owned())
         }
         (false, None) => (Verdict::Drift, "in no manifest".to_owned()),
@@ -88,7 +94,9 @@ fn same_lists(input: &Input<'_>, checks: &mut Checks) {
         let source = input.sources.iter().find(|source| source.form == form && !source.mounts.is_empty())?;
         Some((&source.file, source.mounts.iter().map(|mount| mount.source.as_str()).collect()))
     };
-    let (Some((list, listed)), Some((container, mounted))) = (folders(Form::Mounts), folders(Form::Devcontainer)) else {
+    let (Some((list, listed)), Some((container, mounted))) =
+        (folders(Form::Mounts), folders(Form::Devcontainer))
+    else {
         return;
     };
     let subject = format!("{list}, {container}");
@@ -102,7 +110,12 @@ fn same_lists(input: &Input<'_>, checks: &mut Checks) {
         causes.push(format!("only {container} has {}", some(&other)));
     }
     match causes.is_empty() {
-        true => checks.add("mounts", &subject, Verdict::Ok, format!("the same {}", number(listed.len(), "folder", "folders"))),
+        true => checks.add(
+            "mounts",
+            &subject,
+            Verdict::Ok,
+            format!("the same {}", number(listed.len(), "folder", "folders")),
+        ),
         false => checks.add("mounts", &subject, Verdict::Drift, causes.join("; ")),
     }
 }
@@ -126,9 +139,15 @@ fn addons_path(input: &Input<'_>, source: &Source, path: &AddonsPath, checks: &m
             }
             Entry::Root(root) => {
                 match input.root(&root) {
-                    None => say(Verdict::Drift, entry, format!("`{root}` is not there: {consequence}"), &mut details),
+                    None => say(
+                        Verdict::Drift,
+                        entry,
+                        format!("`{root}` is not there: {consequence}"),
+                        &mut details,
+                    ),
                     Some(found) if found.modules.is_empty() => {
-                        let message = format!("`{root}` holds no module, and is not searched deeper: {consequence}");
+                        let message =
+                            format!("`{root}` holds no module, and is not searched deeper: {consequence}");
                         say(Verdict::Drift, entry, message, &mut details);
                     }
                     Some(_) => {}
@@ -143,10 +162,15 @@ fn addons_path(input: &Input<'_>, source: &Source, path: &AddonsPath, checks: &m
         wanted.iter().copied().filter(|path| !roots.iter().any(|root| root == path)).collect();
     let names: Vec<&str> = absent.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
     if !absent.is_empty() {
-        let message = format!("{} declared and not searched, so nothing of them can be loaded: {}", absent.len(), some(&names));
+        let message = format!(
+            "{} declared and not searched, so nothing of them can be loaded: {}",
+            absent.len(),
+            some(&names)
+        );
         say(Verdict::Drift, "declared", message, &mut details);
     }
-    let places: Vec<usize> = roots.iter().filter_map(|root| wanted.iter().position(|path| path == root)).collect();
+    let places: Vec<usize> =
+        roots.iter().filter_map(|root| wanted.iter().position(|path| path == root)).collect();
     if !places.is_sorted() {
         let message = "the order is not the manifest's, and the first copy of a module wins".to_owned();
         say(Verdict::Conflict, "order", message, &mut details);

@@ -13,7 +13,12 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
     cases(input, checks);
     links(input, checks);
     for name in &input.facts.odd_names {
-        checks.add("name", name, Verdict::Conflict, "no text: it holds control characters or bytes that are none");
+        checks.add(
+            "name",
+            name,
+            Verdict::Conflict,
+            "no text: it holds control characters or bytes that are none",
+        );
     }
     for (folder, why) in &input.facts.unreadable {
         checks.add("name", folder, Verdict::Unknown, format!("can't be listed: {why}"));
@@ -26,7 +31,8 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
 
 /// Folders among the repositories that no manifest declares.
 fn orphans(input: &Input<'_>, checks: &mut Checks) {
-    let declared: BTreeSet<&str> = input.declared().iter().filter_map(|found| found.path.as_deref()).collect();
+    let declared: BTreeSet<&str> =
+        input.declared().iter().filter_map(|found| found.path.as_deref()).collect();
     for home in input.homes() {
         let Some(listing) = input.facts.listings.get(home) else { continue };
         for (name, kind) in listing.iter().filter(|(name, _)| !name.starts_with('.')) {
@@ -58,7 +64,10 @@ fn cases(input: &Input<'_>, checks: &mut Checks) {
     let repositories = input.sources.iter().flat_map(|source| &source.repositories);
     let mounts = input.sources.iter().flat_map(|source| &source.mounts);
     let paths = repositories.filter_map(|found| found.path.as_deref());
-    for path in paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).chain(mounts.map(|mount| mount.source.as_str())) {
+    for path in paths
+        .filter_map(|path| Some(path.rsplit_once('/')?.0))
+        .chain(mounts.map(|mount| mount.source.as_str()))
+    {
         named.entry(path.to_lowercase()).or_default().insert(path);
     }
     for (lower, paths) in named.iter().filter(|(lower, paths)| paths.len() > 1 && !told.contains(*lower)) {
@@ -106,10 +115,17 @@ fn ownership(path: &str, modes: &Modes, owner: Option<(u32, u32)>, checks: &mut 
 fn references(input: &Input<'_>, checks: &mut Checks) {
     let named = input.sources.iter().flat_map(|source| source.references.iter());
     let named = named.map(|(path, place)| (path.as_str(), place.to_string()));
-    for (path, by) in named.chain(input.hooks.iter().map(|hook| (hook.as_str(), "the command line".to_owned()))) {
+    for (path, by) in
+        named.chain(input.hooks.iter().map(|hook| (hook.as_str(), "the command line".to_owned())))
+    {
         match input.facts.present.contains(path) {
             true => checks.add("reference", path, Verdict::Ok, format!("named by {by}")),
-            false => checks.add("reference", path, Verdict::Drift, format!("unresolved: {by} names it, and it is not there")),
+            false => checks.add(
+                "reference",
+                path,
+                Verdict::Drift,
+                format!("unresolved: {by} names it, and it is not there"),
+            ),
         }
     }
 }

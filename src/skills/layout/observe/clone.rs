@@ -6,10 +6,21 @@ use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusShow};
 
+use crate::skills::layout::declared::Source;
 use crate::skills::layout::facts::{CloneFacts, Place};
 
 /// Files with uncommitted work that are named.
 const DIRTY_MAX: usize = 5;
+
+/// Takes over the commits of submodules, which git keeps in the index and not in `.gitmodules`.
+pub(super) fn pin_submodules(checkout: &Path, source: &mut Source) {
+    let Ok(index) = Repository::open(checkout).and_then(|repository| repository.index()) else { return };
+    for declared in &mut source.repositories {
+        let entry = declared.path.as_deref().and_then(|path| index.get_path(Path::new(path), 0));
+        // The mode of a link to a commit.
+        declared.commit = entry.filter(|entry| entry.mode == 0o160_000).map(|entry| entry.id.to_string());
+    }
+}
 
 /// Looks at a folder.
 pub(super) fn look(path: &Path, pin: Option<&str>) -> Place {
@@ -65,7 +76,9 @@ fn inside(repository: &Repository, pin: Option<&str>) -> Place {
         commit: commit.id().to_string(),
         shallow: repository.is_shallow(),
         operation: operation(repository.state()),
-        has_pin: pin.and_then(|pin| Oid::from_str(pin).ok()).is_some_and(|pin| repository.find_commit(pin).is_ok()),
+        has_pin: pin
+            .and_then(|pin| Oid::from_str(pin).ok())
+            .is_some_and(|pin| repository.find_commit(pin).is_ok()),
         ..CloneFacts::default()
     };
     facts.ahead = ahead(repository, facts.branch.as_deref(), commit.id());
@@ -87,7 +100,9 @@ fn branch(head: &git2::Reference<'_>) -> Option<String> {
 fn ahead(repository: &Repository, branch: Option<&str>, commit: Oid) -> usize {
     let upstream = branch.map(|branch| format!("refs/remotes/origin/{branch}"));
     let upstream = upstream.and_then(|name| repository.refname_to_id(&name).ok());
-    upstream.and_then(|upstream| repository.graph_ahead_behind(commit, upstream).ok()).map_or(0, |(ahead, _)| ahead)
+    upstream
+        .and_then(|upstream| repository.graph_ahead_behind(commit, upstream).ok())
+        .map_or(0, |(ahead, _)| ahead)
 }
 
 fn operation(state: RepositoryState) -> Option<&'static str> {

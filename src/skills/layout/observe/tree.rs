@@ -92,7 +92,9 @@ fn modes(path: &Path, shown: &str, owner: Option<(u32, u32)>) -> Option<Modes> {
             continue;
         }
         let shown = format!("{shown}/{}", printable(&name));
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && look(&entry.path(), &shown, owner, &mut found).is_some() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && look(&entry.path(), &shown, owner, &mut found).is_some()
+        {
             let manifest = entry.path().join("__manifest__.py");
             let _ = look(&manifest, &format!("{shown}/__manifest__.py"), owner, &mut found);
         }

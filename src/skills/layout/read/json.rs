@@ -146,7 +146,9 @@ impl Reader<'_> {
         for item in self.list(root, "mounts") {
             let place = self.place(item);
             let (source, target) = match &item.kind {
-                JsonKind::Text(text) => (option(text, &["source", "src"]), option(text, &["target", "dst", "destination"])),
+                JsonKind::Text(text) => {
+                    (option(text, &["source", "src"]), option(text, &["target", "dst", "destination"]))
+                }
                 JsonKind::Object(_) => (self.text(item, "source"), self.text(item, "target")),
                 _ => {
                     self.wrong(item, format!("a mount is a text or an object, not {}", item.type_name()));

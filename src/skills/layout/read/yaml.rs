@@ -23,7 +23,9 @@ pub(super) fn read(file: &str, text: &str) -> Source {
     let has = |entry: &Entry, key: &str| entry.value.get(key).is_some();
     let mut source = match () {
         () if root.get("services").is_some() => compose(file, root),
-        () if entries.iter().any(|entry| has(entry, "merges") || has(entry, "remotes")) => aggregate(file, entries),
+        () if entries.iter().any(|entry| has(entry, "merges") || has(entry, "remotes")) => {
+            aggregate(file, entries)
+        }
         () => {
             let mut source = Source::new(file, Form::Pins);
             pins(&mut source, root, None);
