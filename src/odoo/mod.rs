@@ -10,4 +10,5 @@ pub mod graph;
 pub mod catalogue;
 pub mod knowledge;
 pub mod missing;
+pub mod conf;
 pub mod observe;

@@ -12,6 +12,7 @@ mod engine;
 mod house;
 mod lab;
 mod layout;
+mod odoo_conf;
 mod plans;
 mod record;
 mod world;

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use crate::model::problem::{Location, Problem};
+use crate::odoo::conf;
 use crate::skills::layout::declared::{AddonsPath, Declared, Form, Source, name_of};
 
 fn place(file: &str, line: usize) -> Location {
@@ -56,45 +57,24 @@ fn finish(source: &mut Source, found: Option<Declared>) {
     source.declare(found);
 }
 
-/// The `addons_path` of `[options]`, as Odoo's own reader takes it: no variable is expanded.
+/// The `addons_path` of Odoo's settings, as Odoo's own reader takes it: no variable is expanded.
 pub(super) fn odoo_conf(file: &str, text: &str) -> Source {
     let mut source = Source::new(file, Form::OdooConf);
-    let mut section = "";
-    let mut found: Option<(String, Location)> = None;
-    let mut continues = false;
-    for (number, line) in text.lines().enumerate() {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
+    let conf = match conf::parse(file, text) {
+        Ok(conf) => conf,
+        Err(problems) => {
+            source.problems = problems;
+            return source;
         }
-        if line.starts_with([' ', '\t']) && continues {
-            if let Some((value, _)) = &mut found {
-                value.push(',');
-                value.push_str(trimmed);
-            }
-            continue;
-        }
-        continues = false;
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name;
-            continue;
-        }
-        let place = place(file, number);
-        let Some((key, value)) = trimmed.split_once(['=', ':']) else {
-            source.wrong(&place, format!("`{trimmed}` is no setting"));
-            continue;
-        };
-        if section == "options" && key.trim() == "addons_path" {
-            found = Some((value.trim().to_owned(), place));
-            continues = true;
-        }
+    };
+    let options = conf.options();
+    let Some(written) = options.get("addons_path") else { return source };
+    let place = Location { file: file.to_owned(), line: written.line, column: written.column };
+    let entries: Vec<String> = conf.addons_path().into_iter().map(str::to_owned).collect();
+    for entry in entries.iter().filter(|entry| entry.contains("${")) {
+        let message = format!("`{entry}` in `addons_path`: Odoo expands no variables in this file");
+        source.problems.push(Problem::error("unexpanded-variable", message).at(place.clone()));
     }
-    if let Some((value, place)) = found {
-        for entry in super::entries(&value).iter().filter(|entry| entry.contains("${")) {
-            let message = format!("`{entry}` in `addons_path`: Odoo expands no variables in this file");
-            source.problems.push(Problem::error("unexpanded-variable", message).at(place.clone()));
-        }
-        source.addons_paths.push(AddonsPath { entries: super::entries(&value), service: None, place });
-    }
+    source.addons_paths.push(AddonsPath { entries, service: None, place });
     source
 }
