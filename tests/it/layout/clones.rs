@@ -174,3 +174,47 @@ fn orphans_are_told_by_what_they_are() {
     }
     assert_check(&report, "link", "addons/oca/away", "conflict", "outside the checkout");
 }
+
+#[test]
+fn what_cannot_be_told_is_neither_sound_nor_different() {
+    let scene = Scene::new();
+    write(&scene.remote.join("queue_job/__manifest__.py"), "{'name': 'Queue', 'depends': ['base']}");
+    git(&scene.remote, &["commit", "-qam", "three"]);
+    scene.clone(&[]);
+    let ran = scene.program.run(["layout", "verify", "checkout", "-v"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    let says = "1 name may be Odoo's own, which `--core` names";
+    let line = ran.out.lines().find(|line| line.contains("dependencies")).unwrap();
+    assert!(line.starts_with("unknown") && line.contains(says), "{line}");
+    write(&scene.program.work().join("core/base/__manifest__.py"), "{'name': 'Base'}");
+    let ran = scene.program.run(["layout", "verify", "checkout", "--core", "core"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.starts_with("ok ")), "{}", ran.out);
+}
+
+#[test]
+fn roots_in_another_order_than_the_manifest_are_a_conflict() {
+    let scene = Scene::new();
+    scene.clone(&[]);
+    let text = format!(
+        r#"{{"roots": {{"own": "addons/own"}}, "oca_repositories": [{{"name": "queue", "url": "{}", "path": "addons/oca/queue"}}]}}"#,
+        scene.remote.display()
+    );
+    write(&scene.checkout().join("config/addons_manifest.oca_ipai.json"), text);
+    write(&scene.checkout().join("addons/own/queue_job/__manifest__.py"), "{'name': 'Mine'}");
+    let conf = "[options]\naddons_path = /mnt/x/own, /mnt/x/oca/queue\n";
+    write(&scene.checkout().join("odoo.conf"), conf);
+    let options = ["--odoo-conf", "odoo.conf", "--mount", "addons:/mnt/x"];
+    let (ran, report) = verify(&scene.program, &options);
+    assert_eq!(ran.code, 1);
+    assert_check(&report, "addons-path", "odoo.conf", "conflict", "order: the order is not the manifest's");
+    assert_check(&report, "duplicate", "queue_job", "conflict", "a server sees `addons/own/queue_job`");
+    assert_check(
+        &report,
+        "visible",
+        "addons/oca/queue",
+        "ok",
+        "2 modules; 1 of them hidden by earlier roots: queue_job",
+    );
+    assert_check(&report, "visible", "odoo.conf", "ok", "a server sees 2 modules");
+}

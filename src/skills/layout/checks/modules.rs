@@ -48,7 +48,8 @@ fn visible(input: &Input<'_>, seen: &Universe<'_>, checks: &mut Checks) {
     for (at, root) in input.roots[..input.in_view].iter().enumerate().skip(input.core) {
         let wins = |name: &&str| seen.winner(name).is_some_and(|copy| copy.root == at);
         let names: Vec<&str> = root.modules.iter().map(|found| found.name.as_str()).collect();
-        let pseudo = names.iter().filter(|name| is_pseudo(input, &format!("{}/{name}", root.path))).count();
+        let holds = |name: &&&str| is_pseudo(input, &format!("{}/{name}", root.path));
+        let pseudo = names.iter().filter(holds).count();
         let hidden: Vec<&str> = names.iter().copied().filter(|name| !wins(name)).collect();
         let mut cause = number(names.len() - pseudo, "module", "modules");
         if pseudo > 0 {
@@ -57,8 +58,10 @@ fn visible(input: &Input<'_>, seen: &Universe<'_>, checks: &mut Checks) {
         if !hidden.is_empty() {
             cause.push_str(&format!("; {} of them hidden by earlier roots: {}", hidden.len(), some(&hidden)));
         }
-        whole += names.len() - pseudo - hidden.len().min(names.len() - pseudo);
-        whole_pseudo += pseudo;
+        let (holding, plain): (Vec<&&str>, Vec<&&str>) =
+            names.iter().filter(|name| wins(name)).partition(|name| holds(name));
+        whole += plain.len();
+        whole_pseudo += holding.len();
         let verdict = if names.is_empty() { Verdict::Drift } else { Verdict::Ok };
         checks.add("visible", &root.path, verdict, cause);
     }
@@ -219,7 +222,7 @@ fn needs(
     if untold > 0 {
         verdict = verdict.max(Verdict::Unknown);
         cause = match details.is_empty() {
-            true => format!("{untold} names may be Odoo's own, which `--core` names"),
+            true => format!("{} may be Odoo's own, which `--core` names", number(untold, "name", "names")),
             false => format!("{cause}; {untold} more may be Odoo's own, which `--core` names"),
         };
     }

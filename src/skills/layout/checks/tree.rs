@@ -21,7 +21,7 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
         );
     }
     for (folder, why) in &input.facts.unreadable {
-        checks.add("name", folder, Verdict::Unknown, format!("can't be listed: {why}"));
+        checks.add("name", folder, Verdict::Unknown, format!("can't be listed whole: {why}"));
     }
     for (path, modes) in &input.facts.modes {
         ownership(path, modes, input.owner, checks);

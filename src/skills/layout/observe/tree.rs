@@ -55,7 +55,12 @@ fn list_one(checkout: &Path, root: &Path, folder: &str, facts: &mut Facts) {
         }
     };
     let mut listing = BTreeMap::new();
-    for entry in entries.take(ENTRIES_MAX).flatten() {
+    for entry in entries.flatten() {
+        if listing.len() == ENTRIES_MAX {
+            let why = format!("more than {ENTRIES_MAX} entries, the rest was not looked at");
+            facts.unreadable.insert(folder.to_owned(), why);
+            break;
+        }
         let name = entry.file_name();
         match name.to_str().filter(|name| !name.chars().any(char::is_control)) {
             Some(name) => drop(listing.insert(name.to_owned(), kind(&entry.path(), root))),
