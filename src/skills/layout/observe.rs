@@ -53,6 +53,10 @@ pub fn read_source(checkout: &Path, file: &str) -> Option<Source> {
 
 /// Reads a text of bounded length.
 pub fn read_bounded(path: &Path) -> io::Result<String> {
+    // Opening a pipe would wait for whoever writes into it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
     let mut text = String::new();
     fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
     if text.len() > FILE_BYTES_MAX {

@@ -102,6 +102,23 @@ fn names_with_line_ends_and_escapes_are_shown_and_drive_no_terminal() {
 }
 
 #[test]
+fn a_pipe_and_an_endless_file_in_the_place_of_a_file_stop_nothing() {
+    let (program, _) = with(r#"{"oca_repositories": []}"#);
+    let checkout = program.work().join("checkout");
+    let made = std::process::Command::new("mkfifo").arg(checkout.join("repos.yaml")).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("/dev/zero", checkout.join("oca.lock.json")).unwrap();
+    write(&checkout.join(".gitmodules"), " ".repeat(1 << 21));
+    let (_, report) = verify(&program, &[]);
+    for (file, says) in
+        [("repos.yaml", "not a file"), ("oca.lock.json", "not a file"), (".gitmodules", "longer than 1 MiB")]
+    {
+        let said = message(check(&report, "catalogue", file), &format!("{file}:1:1")).to_owned();
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
 fn wrong_use_is_explained() {
     let (program, _) = with(r#"{"oca_repositories": []}"#);
     for (arguments, says) in [
