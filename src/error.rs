@@ -63,7 +63,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "done; nothing differs"),
     (
         1,
-        "`diff`, `validate`: differences or problems found; `apply`: failed, or not everything is as wanted: something is \
+        "`diff`, `validate`, `deps`, `layout verify`: differences or problems found; `apply`: failed, or not everything is as wanted: something is \
          held, blocked, only reported, or needs a decision; other commands: failed, such as a file or port that can't be used",
     ),
     (

@@ -1,6 +1,7 @@
 //! What the command line accepts. Only reads and validates; `commands` does.
 
 mod deps;
+mod layout;
 mod output;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::id::{Kind, ResourceId};
 
 pub use self::deps::DepsArgs;
+pub use self::layout::{LayoutArgs, LayoutCommand, LayoutVerifyArgs};
 pub use self::output::{Format, Output};
 
 /// The most values of one kind that a command line may name; a person names a handful.
@@ -131,6 +133,13 @@ pub enum Command {
                             ipaictl deps must-have --manifest config/addons.json --install > install.sh\n  \
                             ipaictl deps sale_management --core odoo/addons -o svg > graph.svg")]
     Deps(DepsArgs),
+    /// Hold repositories, branches, roots and mounts of a checkout against what its files declare
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "Example:\n  ipaictl layout verify --core odoo/addons"
+    )]
+    Layout(LayoutArgs),
     /// Print a completion script
     #[command(after_help = "Example:\n  ipaictl completions bash > /etc/bash_completion.d/ipaictl")]
     Completions(CompletionsArgs),

@@ -35,17 +35,16 @@ pub fn render() -> String {
         page.push_str(&row(option));
     }
     for command in program.get_subcommands() {
-        page.push_str(&section(command));
+        page.push_str(&section(command, command.get_name()));
     }
     page
 }
 
-fn section(command: &Command) -> String {
+fn section(command: &Command, name: &str) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string);
-    let mut out =
-        format!("\n## {}\n\n{}.\n\n```text\n{usage}\n```\n", command.get_name(), about.unwrap_or_default());
+    let mut out = format!("\n## {name}\n\n{}.\n\n```text\n{usage}\n```\n", about.unwrap_or_default());
     let own: Vec<&Arg> = command
         .get_arguments()
         .filter(|arg| {
@@ -61,6 +60,9 @@ fn section(command: &Command) -> String {
         let help = help.to_string();
         let lines: Vec<&str> = help.lines().skip(1).map(|line| line.trim_start_matches("  ")).collect();
         out.push_str(&format!("\n```sh\n{}\n```\n", lines.join("\n")));
+    }
+    for inner in command.get_subcommands() {
+        out.push_str(&section(inner, &format!("{name} {}", inner.get_name())));
     }
     out
 }

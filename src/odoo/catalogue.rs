@@ -9,7 +9,7 @@ mod json;
 
 use std::collections::BTreeMap;
 
-pub use self::json::from_json;
+pub use self::json::{from_json, is_reference};
 
 /// The most bytes of a catalogue; the longest seen has 7 KiB.
 pub const CATALOGUE_BYTES_MAX: usize = 1 << 20;

@@ -2,5 +2,6 @@
 
 pub mod deps;
 pub mod host;
+pub mod layout;
 pub mod repository;
 pub mod stack;

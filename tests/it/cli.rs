@@ -100,6 +100,7 @@ const COMMANDS: &[&str] = &[
     "reconcile",
     "doctor",
     "deps",
+    "layout",
     "completions",
     "man",
 ];

@@ -6,7 +6,7 @@ mod hostile;
 mod literals;
 mod manifests;
 mod peers;
-mod python;
+pub mod python;
 
 use std::fs;
 use std::path::{Path, PathBuf};

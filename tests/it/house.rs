@@ -122,8 +122,9 @@ fn what_only_decides_touches_nothing() {
             let compose =
                 file.starts_with("skills/stack/compose/") || file.starts_with("skills/stack/render/");
             let modules = file.starts_with("skills/deps/") || file.starts_with("odoo/");
+            let layout = file.starts_with("skills/layout/") && !file.contains("/observe");
             let deps = modules && !file.contains("/observe") && name != "tests.rs";
-            (decides || skill || compose || deps) && name != "mod.rs"
+            (decides || skill || compose || deps || layout) && name != "mod.rs"
         })
         .filter(|(_, text)| !text.contains(LINE))
         .map(|(file, _)| file)

@@ -11,6 +11,7 @@ mod effects_tls;
 mod engine;
 mod house;
 mod lab;
+mod layout;
 mod odoo;
 mod plans;
 mod record;

@@ -50,7 +50,7 @@ pub struct DepsArgs {
     pub no_cache: bool,
 }
 
-fn parse_series(text: &str) -> Result<String, String> {
+pub(super) fn parse_series(text: &str) -> Result<String, String> {
     match crate::odoo::version::is_series(text) {
         true => Ok(text.to_owned()),
         false => Err("not a series such as 18.0".to_owned()),

@@ -27,6 +27,10 @@ fn pages() -> Result<Vec<(String, String)>, Error> {
     let mut pages = vec![("ipaictl.1".to_owned(), page(program.clone())?)];
     for command in program.get_subcommands() {
         let name = format!("ipaictl-{}", command.get_name());
+        for inner in command.get_subcommands() {
+            let name = format!("{name}-{}", inner.get_name());
+            pages.push((format!("{name}.1"), page(inner.clone().name(name))?));
+        }
         pages.push((format!("{name}.1"), page(command.clone().name(name))?));
     }
     Ok(pages)
@@ -46,7 +50,8 @@ fn page(command: clap::Command) -> Result<String, Error> {
 fn synopsis(command: &clap::Command) -> String {
     let usage = command.clone().render_usage().to_string();
     // The usage of a subcommand that stands alone names it with the hyphen of its page.
-    let usage = usage.trim_start_matches("Usage:").trim().replacen("ipaictl-", "ipaictl ", 1);
+    let usage = usage.trim_start_matches("Usage:").trim();
+    let usage = usage.replace(command.get_name(), &command.get_name().replace('-', " "));
     let mut out = roff(&usage);
     for option in command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_long().is_some()) {
         let long = option.get_long().unwrap_or_default();

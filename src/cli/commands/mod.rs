@@ -9,6 +9,7 @@ mod doctor;
 mod get;
 mod history;
 mod init;
+mod layout;
 mod left;
 mod man;
 mod plan;
@@ -40,6 +41,7 @@ pub fn run(session: &mut Session, command: Command) -> Result<Exit, Error> {
         Command::Reconcile(args) => reconcile::run(session, &args),
         Command::Doctor(args) => doctor::run(session, &args),
         Command::Deps(args) => deps::run(session, &args),
+        Command::Layout(args) => layout::run(session, &args),
         Command::Completions(args) => completions::run(session, &args),
         Command::Man(args) => man::run(session, &args),
     }

@@ -145,7 +145,7 @@ impl Reader<'_> {
 }
 
 /// Whether git takes a text for the name of a branch and never for an option.
-fn is_reference(text: &str) -> bool {
+pub fn is_reference(text: &str) -> bool {
     let sound = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '+');
     !text.is_empty() && !text.starts_with(['-', '/', '.']) && !text.contains("..") && text.chars().all(sound)
 }

@@ -1,0 +1,134 @@
+//! One folder where a clone belongs: what it is, and at which commit.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusShow};
+
+use crate::skills::layout::declared::Source;
+use crate::skills::layout::facts::{CloneFacts, Place};
+
+/// Files with uncommitted work that are named.
+const DIRTY_MAX: usize = 5;
+
+/// Takes over the commits of submodules, which git keeps in the index and not in `.gitmodules`.
+pub(super) fn pin_submodules(checkout: &Path, source: &mut Source) {
+    let Ok(index) = Repository::open(checkout).and_then(|repository| repository.index()) else { return };
+    for declared in &mut source.repositories {
+        let entry = declared.path.as_deref().and_then(|path| index.get_path(Path::new(path), 0));
+        // The mode of a link to a commit.
+        declared.commit = entry.filter(|entry| entry.mode == 0o160_000).map(|entry| entry.id.to_string());
+    }
+}
+
+/// Looks at a folder.
+pub(super) fn look(path: &Path, pin: Option<&str>) -> Place {
+    match fs::metadata(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => {
+            return if fs::symlink_metadata(path).is_ok() { Place::NotAFolder } else { Place::Missing };
+        }
+        Err(err) => return Place::Unreadable(err.to_string()),
+        Ok(found) if !found.is_dir() => return Place::NotAFolder,
+        Ok(_) => {}
+    }
+    match fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Err(err) => return Place::Unreadable(err.to_string()),
+        Ok(true) => return Place::Empty,
+        Ok(false) => {}
+    }
+    if fs::symlink_metadata(path.join(".git")).is_err() {
+        return Place::Plain;
+    }
+    let repository = match Repository::open(path) {
+        Ok(repository) => repository,
+        Err(err) if matches!(err.code(), ErrorCode::NotFound | ErrorCode::Invalid) => {
+            return Place::Half(format!("git does not take it for a repository: {}", err.message()));
+        }
+        // libgit2 refuses a repository of another owner, as git does.
+        Err(err) => return Place::Unreadable(err.message().to_owned()),
+    };
+    inside(&repository, pin)
+}
+
+fn inside(repository: &Repository, pin: Option<&str>) -> Place {
+    let head = match repository.head() {
+        Ok(head) => head,
+        Err(err) if matches!(err.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
+            return Place::Half("nothing was ever checked out".to_owned());
+        }
+        Err(err) => return Place::Half(format!("HEAD can't be read: {}", err.message())),
+    };
+    let commit = match head.peel_to_commit() {
+        Ok(commit) => commit,
+        Err(err) => return Place::Half(format!("the commit of HEAD is not there: {}", err.message())),
+    };
+    let Ok(tree) = commit.tree() else {
+        return Place::Half(format!("the files of {} are not there", commit.id()));
+    };
+    let is_written = tree.is_empty() || fs::metadata(repository.path().join("index")).is_ok();
+    if !is_written {
+        return Place::Half("its files were never written".to_owned());
+    }
+    let mut facts = CloneFacts {
+        url: repository.find_remote("origin").ok().and_then(|remote| remote.url().ok().map(str::to_owned)),
+        branch: branch(&head),
+        commit: commit.id().to_string(),
+        shallow: repository.is_shallow(),
+        operation: operation(repository.state()),
+        has_pin: pin
+            .and_then(|pin| Oid::from_str(pin).ok())
+            .is_some_and(|pin| repository.find_commit(pin).is_ok()),
+        ..CloneFacts::default()
+    };
+    facts.ahead = ahead(repository, facts.branch.as_deref(), commit.id());
+    match dirty(repository) {
+        Ok(files) => {
+            facts.dirty_count = files.len();
+            facts.dirty = files.into_iter().take(DIRTY_MAX).collect();
+        }
+        Err(err) => return Place::Unreadable(format!("its changes can't be read: {}", err.message())),
+    }
+    Place::Clone(Box::new(facts))
+}
+
+fn branch(head: &git2::Reference<'_>) -> Option<String> {
+    let name = String::from_utf8_lossy(head.name_bytes()).into_owned();
+    name.strip_prefix("refs/heads/").map(str::to_owned)
+}
+
+fn ahead(repository: &Repository, branch: Option<&str>, commit: Oid) -> usize {
+    let upstream = branch.map(|branch| format!("refs/remotes/origin/{branch}"));
+    let upstream = upstream.and_then(|name| repository.refname_to_id(&name).ok());
+    upstream
+        .and_then(|upstream| repository.graph_ahead_behind(commit, upstream).ok())
+        .map_or(0, |(ahead, _)| ahead)
+}
+
+fn operation(state: RepositoryState) -> Option<&'static str> {
+    Some(match state {
+        RepositoryState::Clean => return None,
+        RepositoryState::Merge => "a merge",
+        RepositoryState::Revert | RepositoryState::RevertSequence => "a revert",
+        RepositoryState::CherryPick | RepositoryState::CherryPickSequence => "a cherry-pick",
+        RepositoryState::Bisect => "a bisection",
+        _ => "a rebase or a series of patches",
+    })
+}
+
+/// Files with work that no commit has, new ones too.
+fn dirty(repository: &Repository) -> Result<Vec<String>, git2::Error> {
+    let mut options = StatusOptions::new();
+    options
+        .show(StatusShow::IndexAndWorkdir)
+        .include_untracked(true)
+        .recurse_untracked_dirs(false)
+        .include_ignored(false)
+        .exclude_submodules(true)
+        .no_refresh(true);
+    let statuses = repository.statuses(Some(&mut options))?;
+    let mut files: Vec<String> =
+        statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
+    files.sort_unstable();
+    Ok(files)
+}

@@ -1,0 +1,158 @@
+//! Files and names that mean harm, or are only wrong.
+
+use std::fs;
+
+use super::{check, message, verify, write};
+use crate::cli::{Program, Ran};
+
+const MANIFEST: &str = "config/addons_manifest.oca_ipai.json";
+
+fn with(manifest: &str) -> (Program, Ran) {
+    let program = Program::new();
+    write(&program.work().join("checkout").join(MANIFEST), manifest);
+    let ran = program.run(["layout", "verify", "checkout"]);
+    (program, ran)
+}
+
+fn with_field(field: &str, value: &str) -> String {
+    let mut item =
+        serde_json::json!({"name": "x", "url": "https://example.org/OCA/x.git", "path": "addons/oca/x"});
+    item[field] = value.into();
+    let (_, ran) = with(&serde_json::json!({"oca_repositories": [item]}).to_string());
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{field} {value}");
+    assert!(!ran.err.contains('\u{1b}'), "{}", ran.err);
+    ran.err
+}
+
+#[test]
+fn an_unusable_manifest_is_an_error_with_its_place() {
+    for (text, says) in [
+        ("{\n  \"oca_repositories\": [,]\n}", ":2:24: error: `,` where a value belongs"),
+        ("{\"oca_repositories\": {}}", ":1:22: error: `oca_repositories` must be a list, not an object"),
+        ("{\"oca_repositories\": [{\"name\": 1}]}", ":1:32: error: `name` must be a text, not a number"),
+        ("{\"oca_repositories\": [{\"name\": \"x\"}]}", "needs `url` and `path`"),
+        ("[]", ":1:1: error: the file must hold an object, not a list"),
+        ("{}", "there is no `oca_repositories`"),
+    ] {
+        let (_, ran) = with(text);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{text}: {}", ran.err);
+        assert!(ran.err.contains(&format!("{MANIFEST}:")) && ran.err.contains(says), "{text}: {}", ran.err);
+    }
+}
+
+#[test]
+fn values_that_git_or_a_path_would_misunderstand_are_refused() {
+    assert!(
+        with_field("branch", "--upload-pack=evil").contains("`--upload-pack=evil` is no name of a branch")
+    );
+    assert!(with_field("branch", "a\u{1b}[31m\nb").contains("is no name of a branch"));
+    assert!(with_field("path", "/etc").contains("`/etc` is not one inside the checkout"));
+    assert!(with_field("path", "addons/../../x").contains("is not one inside the checkout"));
+    assert!(with_field("commit", "main").contains("`main` is no full commit"));
+    assert!(with_field("url", "ext::sh -c id").contains("not the address"));
+    assert!(with_field("name", "--x").contains("no name of a repository"));
+    let leaked = with_field("url", "https://user:s3cr3t@example.org/OCA/x.git");
+    assert!(leaked.contains("credential") && !leaked.contains("s3cr3t"), "{leaked}");
+}
+
+#[test]
+fn other_files_that_are_wrong_are_conflicts_with_their_places() {
+    let (program, _) = with(r#"{"oca_repositories": []}"#);
+    let checkout = program.work().join("checkout");
+    write(
+        &checkout.join("oca.lock.json"),
+        "{\"repositories\": {\"x\": {\"commit\": 3, \"branch\": \"--x\"}}}",
+    );
+    write(
+        &checkout.join(".devcontainer/devcontainer.json"),
+        "{ // comment\n \"mounts\": [\"source=${localWorkspaceFolder}/../x,target=/x\", 1,],\n}",
+    );
+    write(
+        &checkout.join("repos.yaml"),
+        "./addons/x:\n  remotes: {origin: 'https://u:s3cr3t@example.org/x'}\n  merges: [\"origin 18.0\"]\n",
+    );
+    write(&checkout.join(".gitmodules"), "[submodule \"x\"]\n\tpath = ../x\n\turl = --upload-pack=evil\n");
+    write(&checkout.join("odoo.conf"), [0xff, 0xfe]);
+    let (ran, report) = verify(&program, &[]);
+    assert_eq!(ran.code, 1);
+    let of = |file: &str, place: &str| message(check(&report, "catalogue", file), place).to_owned();
+    assert!(of("oca.lock.json", "oca.lock.json:1:35").contains("`commit` must be a text, not a number"));
+    assert!(
+        of(".devcontainer/devcontainer.json", ".devcontainer/devcontainer.json:2:13")
+            .contains("not a folder inside")
+    );
+    assert!(of("repos.yaml", "repos.yaml:3:12").contains("credentials"));
+    assert!(of("odoo.conf", "odoo.conf:1:1").contains("can't be read"));
+    let modules = check(&report, "catalogue", ".gitmodules").to_string();
+    assert!(modules.contains("not the address") && modules.contains("`../x`"), "{modules}");
+    assert!(!ran.out.contains("s3cr3t"));
+}
+
+#[test]
+fn names_with_line_ends_and_escapes_are_shown_and_drive_no_terminal() {
+    let (program, _) = with(
+        r#"{"oca_repositories": [{"name": "x", "url": "https://example.org/OCA/x.git", "path": "addons/oca/x"}]}"#,
+    );
+    let home = program.work().join("checkout/addons/oca");
+    fs::create_dir_all(home.join("a\u{1b}[2J\nb")).unwrap();
+    let ran = program.run(["layout", "verify", "checkout"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("addons/oca/a\\u{1b}[2J b"), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_pipe_and_an_endless_file_in_the_place_of_a_file_stop_nothing() {
+    let (program, _) = with(r#"{"oca_repositories": []}"#);
+    let checkout = program.work().join("checkout");
+    let made = std::process::Command::new("mkfifo").arg(checkout.join("repos.yaml")).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("/dev/zero", checkout.join("oca.lock.json")).unwrap();
+    write(&checkout.join(".gitmodules"), " ".repeat(1 << 21));
+    let (_, report) = verify(&program, &[]);
+    for (file, says) in
+        [("repos.yaml", "not a file"), ("oca.lock.json", "not a file"), (".gitmodules", "longer than 1 MiB")]
+    {
+        let said = message(check(&report, "catalogue", file), &format!("{file}:1:1")).to_owned();
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn wrong_use_is_explained() {
+    let (program, _) = with(r#"{"oca_repositories": []}"#);
+    for (arguments, says) in [
+        (vec!["layout"], "verify"),
+        (vec!["layout", "verify", "nowhere"], "`nowhere` is not a folder"),
+        (vec!["layout", "verify", "checkout", "--file", "../x"], "not a path inside the checkout"),
+        (vec!["layout", "verify", "checkout", "--file", "gone.json"], "failed to read `checkout/gone.json`"),
+        (
+            vec!["layout", "verify", "checkout", "--manifest", "gone.json"],
+            "failed to read `checkout/gone.json`",
+        ),
+        (vec!["layout", "verify", "checkout", "--odoo-conf", MANIFEST], "is no odoo.conf"),
+        (vec!["layout", "verify", "checkout", "--mount", "x"], "not of the form FOLDER:PATH"),
+        (vec!["layout", "verify", "checkout", "--owner", "odoo"], "not of the form UID:GID"),
+        (vec!["layout", "verify", "checkout", "-o", "dot"], "shows no graph"),
+    ] {
+        let ran = program.run(&arguments);
+        assert!(matches!(ran.code, 1 | 2) && ran.out.is_empty(), "{arguments:?}: {} {}", ran.code, ran.out);
+        assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn the_example_says_what_its_page_says() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/layout");
+    let program = Program::new();
+    let mut command = program.command();
+    command.args(["layout", "verify", "checkout", "--core", "../deps/core", "-o", "json"]);
+    let ran = Ran::from(command.current_dir(example).output().unwrap());
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let report = serde_json::from_str(&ran.out).unwrap();
+    let mount = ".devcontainer/devcontainer.json: addons/oca/project-agile";
+    assert_eq!(check(&report, "mount", mount)["cause"], "in no manifest");
+    assert_eq!(check(&report, "visible", "addons/own")["cause"], "1 module");
+    let said = message(check(&report, "must-have", "OCA/web"), "web_export_view").to_owned();
+    assert!(said.contains("not on 18.0"), "{said}");
+}
