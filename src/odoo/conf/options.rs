@@ -1,6 +1,7 @@
 //! The options that an Odoo 18.0 server knows in the section `options`.
 //!
-//! Source: `odoo/tools/config.py` of Odoo Community 18.0, read on 2026-11-26.
+//! Source: `odoo/tools/config.py` of Odoo Community 18.0, and the places in its code that read an option which that file does not name
+//! (`bin_path`, `import_image_*`, `proxy_access_token`, `registry_lru_size`, …); read on 2026-11-26.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -59,6 +60,7 @@ const fn of(name: &'static str, sort: Sort, default: &'static str) -> Setting {
 pub const OPTIONS: &[Setting] = &[
     of("addons_path", Sort::Paths, ""),
     of("admin_passwd", Sort::Text, "admin"),
+    of("bin_path", Sort::Text, ""),
     of("csv_internal_sep", Sort::Text, ","),
     of("data_dir", Sort::Text, ""),
     of("db_host", Sort::Text, "False"),
@@ -151,7 +153,6 @@ const TAKEN: &[(&str, &str)] = &[
 
 /// Old names that do nothing any more, and what stands for them.
 pub(super) const IGNORED: &[(&str, &str)] = &[
-    ("db_maxconn_longpolling", "db_maxconn_gevent"),
     ("longpolling_port", "gevent_port"),
     ("netrpc", ""),
     ("netrpc_interface", ""),
