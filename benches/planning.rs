@@ -135,6 +135,7 @@ fn world(count: usize) -> (DesiredState, Observation) {
         engine_keys: BTreeMap::new(),
         repositories: BTreeMap::new(),
         stacks,
+        environments: BTreeMap::new(),
         warnings: Vec::new(),
         digest: String::new(),
         redactor: Redactor::default(),

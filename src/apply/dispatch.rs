@@ -10,9 +10,14 @@ use crate::clients::git::Git;
 use crate::engine::apply::{Done, EngineError, OperationContext, run_operation};
 use crate::engine::operation::{EngineOperation, Target};
 use crate::model::problem::error_chain;
+use crate::model::secret::Redactor;
 use crate::plan::memory::InventoryEntry;
 use crate::plan::step::{Operation, Step};
 use crate::record::inventory::InventoryChange;
+use crate::skills::environment::apply::{
+    EnvironmentContext, EnvironmentError, run_operation as run_environment_operation,
+};
+use crate::skills::environment::operation::EnvironmentOperation;
 use crate::skills::repository::apply::{CheckoutError, Moved, move_checkout};
 
 /// The outside systems that operations are asked of.
@@ -24,6 +29,8 @@ pub struct Systems<'a> {
     pub endpoints: &'a BTreeMap<String, String>,
     /// The `git` program.
     pub git: &'a Git,
+    /// Knows the secrets.
+    pub redactor: &'a Redactor,
 }
 
 /// Why an operation failed.
@@ -41,18 +48,31 @@ pub enum OperationError {
     /// The checkout was not moved.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
+    /// Something of an Environment failed.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
 }
 
 impl OperationError {
     /// Whether it ended early because it was told to.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, OperationError::Engine(err) if err.is_cancelled())
+        match self {
+            OperationError::Engine(err) => err.is_cancelled(),
+            OperationError::Environment(err) => err.is_cancelled(),
+            OperationError::Host(_) | OperationError::Connection(_) | OperationError::Checkout(_) => false,
+        }
+    }
+
+    /// Whether trying the same again would end the same.
+    pub fn is_final(&self) -> bool {
+        matches!(self, OperationError::Environment(err) if err.is_final())
     }
 
     /// Whether the world is certainly as before; a lost answer leaves that open.
     pub fn is_certain(&self) -> bool {
         match self {
             OperationError::Host(_) | OperationError::Connection(_) | OperationError::Checkout(_) => true,
+            OperationError::Environment(_) => false,
             OperationError::Engine(EngineError::Docker(err)) => {
                 matches!(err, DockerError::Refused { status: 400..=499, .. })
             }
@@ -66,10 +86,19 @@ impl OperationError {
         }
     }
 
+    /// The last lines that a run wrote before it failed, secrets masked.
+    pub fn log(&self) -> &[String] {
+        match self {
+            OperationError::Environment(EnvironmentError::Run(failure)) => &failure.log,
+            _ => &[],
+        }
+    }
+
     /// The error with its causes and what to do next.
     pub fn text(&self) -> String {
         let hint = match self {
             OperationError::Engine(err) => err.hint(),
+            OperationError::Environment(err) => err.hint(),
             _ => None,
         };
         let chain = error_chain(self);
@@ -92,6 +121,14 @@ pub async fn perform(
             let docker = systems.clients.docker(endpoint).await?;
             Ok(run_operation(&docker, operation, &OperationContext { cancel, progress }).await?)
         }
+        Operation::Environment(operation) => {
+            let endpoint = systems.endpoints.get(&step.host);
+            let endpoint = endpoint.ok_or_else(|| OperationError::Host(step.host.clone()))?;
+            let docker = systems.clients.docker(endpoint).await?;
+            let redact = |text: &str| systems.redactor.redact_kept(text);
+            let context = EnvironmentContext { docker: &docker, cancel, redact: &redact };
+            Ok(run_environment_operation(operation, &context).await?)
+        }
         Operation::Checkout(target) => {
             let moved = move_checkout(systems.git, target).await?;
             Ok(Done { already: moved == Moved::Unchanged, ..Done::default() })
@@ -101,7 +138,11 @@ pub async fn perform(
 
 /// Whether an operation only waits: it changes nothing, so it is not journaled and takes no turn.
 pub fn is_wait(operation: &Operation) -> bool {
-    matches!(operation, Operation::Engine(EngineOperation::Wait { .. }))
+    matches!(
+        operation,
+        Operation::Engine(EngineOperation::Wait { .. })
+            | Operation::Environment(EnvironmentOperation::Probe { .. })
+    )
 }
 
 /// What the inventory has to know before an operation is asked for.
@@ -113,7 +154,7 @@ pub fn intent(step: &Step, operation: &Operation) -> Option<InventoryChange> {
         Operation::Engine(EngineOperation::CreateVolume { name, .. }) => add("volume", name),
         Operation::Engine(EngineOperation::CreateContainer { name, .. }) => add("container", name),
         Operation::Engine(EngineOperation::RenameContainer { name, .. }) => add("container", name),
-        Operation::Engine(_) => None,
+        Operation::Engine(_) | Operation::Environment(_) => None,
     }
 }
 

@@ -230,6 +230,7 @@ impl<'a> Execution<'a> {
                 clients: self.context.clients,
                 endpoints: &self.context.endpoints,
                 git: self.context.git,
+                redactor: self.context.redactor,
             },
             redactor: self.context.redactor,
             run: self.run,
@@ -257,6 +258,7 @@ impl<'a> Execution<'a> {
             return;
         }
         outcome.error = finished.error;
+        outcome.is_final = finished.is_final;
         outcome.waited_in_vain = worked_before && finished.status == StepStatus::Failed;
         state.end(finished.status, self.context);
         if let Some(why) = finished.stopped.filter(|_| self.stopped.is_none()) {
@@ -276,6 +278,7 @@ impl State {
             status: StepStatus::Cancelled,
             error: None,
             waited_in_vain: false,
+            is_final: false,
             started: None::<DateTime<Utc>>,
             ended: None,
             detail: Vec::new(),

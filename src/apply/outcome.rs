@@ -73,6 +73,9 @@ pub struct StepOutcome {
     /// Whether everything was done and only the wait for its health ended badly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waited_in_vain: bool,
+    /// Whether trying the same again would end the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_final: bool,
     /// When its first operation began; `None` when none did.
     pub started: Option<DateTime<Utc>>,
     /// When its last operation ended.

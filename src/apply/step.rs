@@ -51,6 +51,7 @@ pub(super) struct Finished {
     pub(super) waits_left: bool,
     pub(super) status: StepStatus,
     pub(super) error: Option<String>,
+    pub(super) is_final: bool,
     pub(super) started: Option<DateTime<Utc>>,
     pub(super) ended: Option<DateTime<Utc>>,
     pub(super) detail: Vec<String>,
@@ -76,6 +77,7 @@ pub(super) async fn run_phase(run: StepRun<'_>, phase: Phase) -> Finished {
         waits_left: work < operations.len(),
         status: StepStatus::Done,
         error: None,
+        is_final: false,
         started: None,
         ended: None,
         detail: Vec::new(),
@@ -83,8 +85,14 @@ pub(super) async fn run_phase(run: StepRun<'_>, phase: Phase) -> Finished {
     };
     let mut journal = StepJournal::new(run.store, run.redactor, run.run, run.step, run.fencing);
     for position in range {
-        if let Err(broken) = run_one(&run, &mut journal, position, &mut finished).await {
+        if let Err(broken) =
+            run_one(&run, &mut journal, position, &run.step.operations[position], &mut finished).await
+        {
             run.broken(broken, &mut finished);
+            let failed = phase == Phase::Work && finished.status == StepStatus::Failed;
+            if failed && finished.stopped.is_none() {
+                undo(&run, &mut journal, &mut finished).await;
+            }
             // A wait before the step's own start is for another container: that one failed, not this step.
             let waited = phase == Phase::Work && is_wait(&operations[position]);
             if waited && finished.status == StepStatus::Failed && finished.stopped.is_none() {
@@ -99,13 +107,33 @@ pub(super) async fn run_phase(run: StepRun<'_>, phase: Phase) -> Finished {
     finished
 }
 
+/// Brings back what a failed step took away: each operation by itself, because half of it back is better than nothing.
+async fn undo(run: &StepRun<'_>, journal: &mut StepJournal<'_>, finished: &mut Finished) {
+    let first = run.step.operations.len();
+    for (index, operation) in run.step.undo.iter().enumerate() {
+        if let Err(broken) = run_one(run, journal, first + index, operation, finished).await {
+            let why = match &broken {
+                Break::Failed(err) => run.redactor.redact_kept(&err.text()),
+                Break::Stopped => "stopped".to_owned(),
+                Break::LeaseLost => Stopped::LeaseLost.to_string(),
+                Break::Store(err) => error_chain(err),
+            };
+            finished.detail.push(format!("taking it back failed: {why}"));
+            return;
+        }
+    }
+    if !run.step.undo.is_empty() {
+        finished.detail.push("what was there before was put back".to_owned());
+    }
+}
+
 async fn run_one(
     run: &StepRun<'_>,
     journal: &mut StepJournal<'_>,
     position: usize,
+    operation: &Operation,
     finished: &mut Finished,
 ) -> Result<(), Break> {
-    let operation = &run.step.operations[position];
     if run.stop.is_cancelled() {
         return Err(Break::Stopped);
     }
@@ -177,7 +205,11 @@ impl StepRun<'_> {
     fn broken(&self, broken: Break, finished: &mut Finished) {
         let (status, error, stopped) = match broken {
             Break::Failed(err) if err.is_cancelled() => (StepStatus::Cancelled, err.text(), None),
-            Break::Failed(err) => (StepStatus::Failed, err.text(), None),
+            Break::Failed(err) => {
+                finished.is_final |= err.is_final();
+                finished.detail.extend(err.log().iter().cloned());
+                (StepStatus::Failed, err.text(), None)
+            }
             Break::Stopped => (StepStatus::Cancelled, "stopped before its next operation".to_owned(), None),
             Break::LeaseLost => {
                 (StepStatus::Cancelled, Stopped::LeaseLost.to_string(), Some(Stopped::LeaseLost))

@@ -109,6 +109,7 @@ mod tests {
                 after: Vec::new(),
                 fingerprint: (*fingerprint).into(),
                 operations: Vec::new(),
+                undo: Vec::new(),
             })
             .collect();
         Plan {

@@ -381,7 +381,7 @@ mod tests {
         let id = |text: &str| parse_resource(text).map(|id| id.to_string());
         assert_eq!(id("stacks/n8n").as_deref(), Ok("Stack/n8n"));
         assert_eq!(id("Stak/n8n").unwrap_err(), "no such kind; did you mean Stack?");
-        assert_eq!(id("Environment/x").unwrap_err(), "kind Environment is not supported by this version");
+        assert_eq!(id("AddonsLayout/x").unwrap_err(), "kind AddonsLayout is not supported by this version");
         assert!(id("n8n").is_err() && id("Stack/").is_err() && id("Stack/N8N").is_err());
     }
 

@@ -9,6 +9,8 @@ pub mod git_evidence;
 pub mod secrets;
 pub mod docker;
 pub mod odoo_modules;
+pub mod postgres;
+pub mod http;
 mod connections;
 
 pub use connections::{Clients, EngineKeys};

@@ -64,6 +64,7 @@ pub trait StateFiles {
 #[derive(Debug)]
 pub struct SecretResolver {
     settings: SecretSettings,
+    key: Option<HmacKey>,
     decrypted: Mutex<HashMap<String, Decrypted>>,
 }
 
@@ -73,7 +74,19 @@ type Decrypted = (String, Result<BTreeMap<String, SecretString>, SecretError>);
 impl SecretResolver {
     /// A resolver over the given sources.
     pub fn new(settings: SecretSettings) -> Self {
-        SecretResolver { settings, decrypted: Mutex::default() }
+        SecretResolver { settings, key: None, decrypted: Mutex::default() }
+    }
+
+    /// The same, able to make secrets of its own from the controller's key.
+    pub fn with_key(self, key: HmacKey) -> Self {
+        SecretResolver { key: Some(key), ..self }
+    }
+
+    /// The secret that the controller makes for a purpose: always the same for the same key and the same purpose, 64
+    /// hexadecimal digits. `None` for one who has no key.
+    pub fn generated(&self, purpose: &str) -> Option<SecretString> {
+        let key = self.key.as_ref()?;
+        Some(SecretString::from(key.fingerprint(format!("secret for {purpose}").as_bytes())))
     }
 
     /// The value of a secret; `files` is the state repository at the revision that names it.

@@ -1,12 +1,15 @@
 //! Puts typed documents, the content of repositories and rendered stacks together to one desired state.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::claims::{self, ClaimPlaces, Claimant};
+use super::claimants::check_claims;
+use super::claims::ClaimPlaces;
+use super::environment_rules;
+use super::environments::{Code, EnvironmentPlace, commit_of, load_environment};
 use super::repositories::{Content, content};
 use super::source::{At, Source};
 use super::stacks::{StackLoad, StackPlace, load_stack};
@@ -21,6 +24,7 @@ use crate::model::hash::canonical_hash;
 use crate::model::id::Revision;
 use crate::model::problem::Problem;
 use crate::model::secret::{Redactor, SecretRef};
+use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::checkout::CheckoutDesired;
 use crate::skills::repository::spec::RepositorySpec;
@@ -30,6 +34,10 @@ use crate::skills::stack::spec::StackSpec;
 const CHECKOUTS: &str = "checkouts";
 /// The name of the state repository's own checkout there; no Repository can have it, as names begin with a letter or digit.
 const STATE_CHECKOUT: &str = "_state";
+/// What the names of the checkouts of Environments begin with there.
+const ENVIRONMENT_CHECKOUT: &str = "_environment-";
+/// The folder of what is rendered.
+const FILES: &str = "files";
 /// The folder of files that others changed in those checkouts.
 const KEPT: &str = "kept";
 
@@ -107,14 +115,30 @@ pub fn assemble(
             Err(why) => unknown_stack(stack, why, problems),
         };
         if load.needs_checkout {
-            check_host_has_files(stack, &endpoints, problems);
+            check_host_has_files(stack, &stack.resource.spec.host, "stack", &endpoints, problems);
             if let Some(known) = spec.repository.as_deref().and_then(|name| repositories.get_mut(name)) {
                 need_on(known, stack, problems);
             }
         }
         loads.push(load);
     }
-    check_claims(&typed, &loads, &endpoints, problems);
+    let mut environments = Vec::new();
+    for environment in &typed.environments {
+        let name = environment.resource.id.name.as_str();
+        let code = code_of(place, environment, &repositories, failed, problems);
+        check_host_has_files(
+            environment,
+            &environment.resource.spec.host,
+            "environment",
+            &endpoints,
+            problems,
+        );
+        let files = source.settings().state_dir.join(FILES).join(format!("environment-{name}"));
+        let own = EnvironmentPlace { state: state_tree, files: files.display().to_string(), secrets };
+        environments.push(load_environment(environment, code, &own, &mut redactor, problems));
+    }
+    environment_rules::check_budgets(&typed.hosts, &typed.environments, problems);
+    check_claims(&typed, &loads, &environments, &endpoints, problems);
     let stacks = typed.stacks.iter().zip(loads).map(|(stack, load)| {
         let needs = load.needs_checkout && stack.resource.spec.repository.is_none();
         let commit = revision.commit.clone().filter(|_| needs && *at != At::WorkingTree);
@@ -142,6 +166,7 @@ pub fn assemble(
             .collect(),
         engine_keys,
         stacks,
+        environments: environments.into_iter().map(|(it, _)| (it.resource.id.name.clone(), it)).collect(),
         repositories: BTreeMap::new(),
         warnings: Vec::new(),
         digest: String::new(),
@@ -237,18 +262,19 @@ fn unknown_stack(stack: &Described<StackSpec>, why: String, problems: &mut Vec<P
 }
 
 /// Files can only be put where the controller itself runs.
-fn check_host_has_files(
-    stack: &Described<StackSpec>,
+fn check_host_has_files<S>(
+    described: &Described<S>,
+    host: &str,
+    what: &str,
     endpoints: &BTreeMap<&str, &str>,
     problems: &mut Vec<Problem>,
 ) {
-    let host = &stack.resource.spec.host;
-    if let Some(endpoint) = endpoints.get(host.as_str()).filter(|endpoint| !endpoint.starts_with("unix://")) {
+    if let Some(endpoint) = endpoints.get(host).filter(|endpoint| !endpoint.starts_with("unix://")) {
         let message = format!(
-            "the stack mounts files of its repository, and `{host}` is reached by `{endpoint}`: files on other machines are not supported by this version"
+            "the {what} mounts files, and `{host}` is reached by `{endpoint}`: files on other machines are not supported by this version"
         );
         problems.push(
-            stack
+            described
                 .value("/spec/host")
                 .error("remote-files", message)
                 .with_hint("Run ipaictl on that machine, or put the files into the image."),
@@ -278,6 +304,47 @@ fn need_on(known: &mut Known<'_>, stack: &Described<StackSpec>, problems: &mut V
         }
         _ => known.needed_on = Some(host.clone()),
     }
+}
+
+/// The code of an Environment at the commit that has to run.
+fn code_of(
+    place: StatePlace<'_>,
+    environment: &Described<EnvironmentSpec>,
+    repositories: &BTreeMap<&str, Known<'_>>,
+    failed: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) -> Result<Code, String> {
+    let StatePlace { source, at, revision, .. } = place;
+    let checkout = format!("{ENVIRONMENT_CHECKOUT}{}", environment.resource.id.name);
+    let folder = source.settings().state_dir.join(CHECKOUTS).join(&checkout).display().to_string();
+    let kept = kept_of(source, &checkout);
+    let Some(name) = environment.resource.spec.source.repository.as_deref() else {
+        let tree = source.tree(at).map_err(|err| err.to_string())?;
+        return match (at, source.working_tree(), &revision.commit) {
+            (At::WorkingTree, Some(root), _) => {
+                let folder = root.display().to_string();
+                Ok(Code { tree, commit: None, objects: folder.clone(), folder, url: None, kept })
+            }
+            (_, _, Some(commit)) => {
+                let objects = source.git_dir().map(|path| path.display().to_string()).unwrap_or_default();
+                Ok(Code { tree, commit: Some(commit.clone()), objects, folder, url: None, kept })
+            }
+            _ => Err("the state repository has no commit".to_owned()),
+        };
+    };
+    let Some(known) = repositories.get(name) else { return Err(format!("there is no Repository `{name}`")) };
+    let commit = commit_of(environment, &known.content, failed.get(name), problems)?;
+    let objects = git2::Repository::open_bare(&known.content.objects).map_err(|err| err.to_string())?;
+    let tree =
+        Tree::commit(objects, &commit).map_err(|err| format!("the commit {commit} can't be read: {err}"))?;
+    Ok(Code {
+        tree,
+        commit: Some(commit),
+        objects: known.content.objects.display().to_string(),
+        folder,
+        url: Some(known.described.resource.spec.url.clone()),
+        kept,
+    })
 }
 
 fn desired_repository(
@@ -313,75 +380,4 @@ fn desired_repository(
 /// Where files that others changed in our own checkout are kept.
 fn kept_of(source: &Source, checkout: &str) -> String {
     source.settings().state_dir.join(KEPT).join(checkout).display().to_string()
-}
-
-fn check_claims(
-    typed: &Typed,
-    loads: &[StackLoad],
-    endpoints: &BTreeMap<&str, &str>,
-    problems: &mut Vec<Problem>,
-) {
-    // Two Hosts may be two names of one engine. One that isn't described is an engine of its own.
-    let engine_of = |host: &str| engine_name(endpoints.get(host).copied().unwrap_or(host));
-    // Stacks that are described twice are an error already; claiming everything twice would hide it.
-    let mut seen = BTreeSet::new();
-    let claimants: Vec<Claimant> = typed
-        .stacks
-        .iter()
-        .zip(loads)
-        .filter(|(stack, _)| seen.insert(stack.resource.id.clone()))
-        .filter_map(|(stack, load)| {
-            Some(Claimant {
-                stack: &stack.resource.id.name,
-                host: &stack.resource.spec.host,
-                engine: engine_of(&stack.resource.spec.host),
-                run: stack.resource.spec.run,
-                place: &stack.resource.place,
-                project: load.project.as_ref().ok()?,
-                places: &load.places,
-            })
-        })
-        .collect();
-    claims::check(&claimants, problems);
-    claims::check_host_names(&typed.hosts, problems);
-    check_checkouts(typed, &engine_of, problems);
-}
-
-/// One spelling for the endpoints of one engine.
-fn engine_name(endpoint: &str) -> String {
-    endpoint.trim_end_matches('/').replacen("unix:///var/run/", "unix:///run/", 1)
-}
-
-/// Two repositories never share a directory of one host, nor lie one within the other.
-fn check_checkouts(typed: &Typed, engine_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
-    let mut placed: Vec<(String, String, &Described<RepositorySpec>)> = typed
-        .repositories
-        .iter()
-        .filter_map(|repository| {
-            let spec = &repository.resource.spec;
-            let path = format!("{}/", spec.checkout.as_ref()?.trim_end_matches('/'));
-            Some((engine_of(spec.host.as_deref()?), path, repository))
-        })
-        .collect();
-    placed.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    // Sorted, whatever lies within a directory follows it.
-    let mut outer: Option<&(String, String, &Described<RepositorySpec>)> = None;
-    for place in &placed {
-        let (engine, path, repository) = place;
-        let within = outer
-            .filter(|(other_engine, other, _)| other_engine == engine && path.starts_with(other.as_str()));
-        if let Some((_, _, first)) = within {
-            let host = repository.resource.spec.host.as_deref().unwrap_or_default();
-            let message = format!("the directory `{path}` of `{host}` is claimed twice");
-            problems.push(
-                repository
-                    .value("/spec/checkout")
-                    .error("checkout-claimed-twice", message)
-                    .with_related(first.value("/spec/checkout").location(), "first claimed here")
-                    .with_hint("Give one of them another directory."),
-            );
-        } else {
-            outer = Some(place);
-        }
-    }
 }

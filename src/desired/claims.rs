@@ -1,36 +1,39 @@
-//! No two stacks of a host claim the same name, port or volume. A volume is shared knowingly only as `external`.
+//! No two stacks or environments of a host claim the same name, port or volume. A volume is shared knowingly only as `external`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::typed::Described;
+use crate::engine::plan::Running;
 use crate::engine::spec::{ProjectSpec, ServiceSpec};
 use crate::model::document::Place;
+use crate::model::id::{Kind, ResourceId};
 use crate::model::problem::{Location, Problem};
 use crate::skills::host::spec::HostSpec;
 use crate::skills::stack::compose::ComposeProject;
-use crate::skills::stack::spec::RunState;
 
 /// Containers of one service whose names are compared; more of one service run nowhere.
 const NUMBERED_NAMES_MAX: u32 = 1_000;
 
 /// One stack with what it will run.
 pub struct Claimant<'a> {
-    /// The Stack's name.
-    pub stack: &'a str,
+    /// The Stack or Environment.
+    pub resource: &'a ResourceId,
     /// Its Host.
     pub host: &'a str,
     /// The engine behind the Host, one text for all Hosts that reach it.
     pub engine: String,
     /// Whether it runs.
-    pub run: RunState,
-    /// Where the Stack is described.
+    pub run: Running,
+    /// Where it is described.
     pub place: &'a Place,
     /// What it will run.
     pub project: &'a ProjectSpec,
     /// Where what it claims is written.
     pub places: &'a ClaimPlaces,
+    /// A database on somebody else's server that it uses alone, as `name@host:port`.
+    pub database: Option<String>,
 }
 
 /// Where ports and container names of a stack are written.
@@ -87,13 +90,13 @@ impl<'a> Owner<'a> {
     }
 
     fn is(&self, other: &Owner) -> bool {
-        self.stack.stack == other.stack.stack && self.service == other.service
+        self.stack.resource == other.stack.resource && self.service == other.service
     }
 
     fn name(&self) -> String {
         match self.service {
-            Some(service) => format!("`Stack/{}` service `{service}`", self.stack.stack),
-            None => format!("`Stack/{}`", self.stack.stack),
+            Some(service) => format!("`{}` service `{service}`", self.stack.resource),
+            None => format!("`{}`", self.stack.resource),
         }
     }
 
@@ -112,8 +115,8 @@ impl<'a> Owner<'a> {
         for stack in [first.stack, self.stack] {
             let location = stack.place.location();
             if !told.contains(&location) {
-                problem = problem
-                    .with_related(location.clone(), format!("`Stack/{}` is described here", stack.stack));
+                problem =
+                    problem.with_related(location.clone(), format!("`{}` is described here", stack.resource));
                 told.push(location);
             }
         }
@@ -138,12 +141,17 @@ pub fn check(stacks: &[Claimant<'_>], problems: &mut Vec<Problem>) {
         let mut owner = Owner::of_stack(stack, location);
         owner.place = Some(stack.place);
         claims.claim("project-claimed-twice", format!("project `{}`", stack.project.name), owner);
-        if stack.run == RunState::Absent {
+        if let Some(database) = &stack.database {
+            // Wherever its server is, it is the same for all Hosts.
+            let owner = Owner { place: Some(stack.place), ..Owner::of_stack(stack, location) };
+            claims.claim_on("", "database-claimed-twice", format!("database `{database}`"), owner);
+        }
+        if stack.run == Running::Absent {
             continue;
         }
         for service in &stack.project.services {
             claims.container_names(stack, service);
-            if stack.run == RunState::Started && service.replicas > 0 {
+            if stack.run == Running::Started && service.replicas > 0 {
                 ports.entry(&stack.engine).or_default().extend(published(stack, service));
             }
         }
@@ -182,14 +190,26 @@ impl<'a> Claims<'a, '_> {
     }
 
     fn claim(&mut self, rule: &'static str, thing: String, owner: Owner<'a>) {
-        let claim = Claim { engine: owner.stack.engine.clone(), rule, thing };
+        let engine = owner.stack.engine.clone();
+        self.claim_on(&engine, rule, thing, owner);
+    }
+
+    fn claim_on(&mut self, engine: &str, rule: &'static str, thing: String, owner: Owner<'a>) {
+        let claim = Claim { engine: engine.to_owned(), rule, thing };
         match self.names.get(&claim) {
             Some(first) if !first.is(&owner) && !is_said_of_project(rule, first, &owner) => {
                 let hint = match rule {
+                    "volume-claimed-twice" if owner.stack.resource.kind == Kind::Environment => {
+                        "An Environment uses its volumes alone: name another one."
+                    }
                     "volume-claimed-twice" => {
                         "If both are meant to use it, declare it `external: true` in all but one."
                     }
+                    "project-claimed-twice" if owner.stack.resource.kind == Kind::Environment => {
+                        "An Environment is a project of its own name: give one of them another name."
+                    }
                     "project-claimed-twice" => "Give one of the stacks another `compose.project`.",
+                    "database-claimed-twice" => "Two servers on one database destroy it: name another one.",
                     _ => "Give one of them another name.",
                 };
                 let message = format!(
@@ -212,7 +232,7 @@ impl<'a> Claims<'a, '_> {
 /// Two stacks of one project share all its numbered names; one problem about the project says it.
 fn is_said_of_project(rule: &str, first: &Owner, owner: &Owner) -> bool {
     rule == "container-name-claimed-twice"
-        && first.stack.stack != owner.stack.stack
+        && first.stack.resource != owner.stack.resource
         && first.stack.project.name == owner.stack.project.name
 }
 

@@ -11,12 +11,15 @@ pub mod parse;
 pub mod validate;
 pub mod typed;
 pub mod rules;
+pub mod environment_rules;
 pub mod references;
 pub mod schema;
 pub mod repositories;
 pub mod files;
 pub mod stacks;
+pub mod environments;
 pub mod claims;
+pub mod claimants;
 pub mod assemble;
 pub mod load;
 

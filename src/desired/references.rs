@@ -46,7 +46,8 @@ fn identities(typed: &Typed, problems: &mut Vec<Problem>) -> BTreeMap<ResourceId
     let hosts = typed.hosts.iter().map(|host| (&host.resource.id, &host.resource.place));
     let repositories = typed.repositories.iter().map(|one| (&one.resource.id, &one.resource.place));
     let stacks = typed.stacks.iter().map(|stack| (&stack.resource.id, &stack.resource.place));
-    for (id, place) in hosts.chain(repositories).chain(stacks) {
+    let environments = typed.environments.iter().map(|it| (&it.resource.id, &it.resource.place));
+    for (id, place) in hosts.chain(repositories).chain(stacks).chain(environments) {
         match known.get(id) {
             Some(first) => problems.push(
                 place
@@ -94,6 +95,22 @@ fn references(typed: &Typed) -> Vec<Reference<'_>> {
                 place: stack.value("/spec/repository"),
                 field: "spec.repository",
             });
+        }
+    }
+    for environment in &typed.environments {
+        depends_on(environment, &mut found);
+        let spec = &environment.resource.spec;
+        let mut mention = |kind, name: &str, pointer: &str, field| {
+            found.push(Reference {
+                from: environment.resource.id.clone(),
+                to: ResourceId::new(kind, name),
+                place: environment.value(pointer),
+                field,
+            });
+        };
+        mention(Kind::Host, &spec.host, "/spec/host", "spec.host");
+        if let Some(repository) = &spec.source.repository {
+            mention(Kind::Repository, repository, "/spec/source/repository", "spec.source.repository");
         }
     }
     found

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::id::{API_VERSION, Kind};
 use crate::model::resource::Metadata;
+use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
@@ -106,6 +107,7 @@ fn columns(kind: Kind) -> &'static [(&'static str, &'static str)] {
         Kind::Host => &[("Address", ".spec.address"), ("Endpoint", ".spec.engine.endpoint")],
         Kind::Repository => &[("URL", ".spec.url"), ("Ref", ".spec.ref"), ("Host", ".spec.host")],
         Kind::Stack => &[("Host", ".spec.host"), ("Repository", ".spec.repository"), ("Run", ".spec.run")],
+        Kind::Environment => &[("Tier", ".spec.tier"), ("Host", ".spec.host"), ("Run", ".spec.run")],
     }
 }
 
@@ -114,6 +116,7 @@ fn spec_schema(kind: Kind) -> Value {
         Kind::Host => schema_of::<HostSpec>(),
         Kind::Repository => schema_of::<RepositorySpec>(),
         Kind::Stack => schema_of::<StackSpec>(),
+        Kind::Environment => schema_of::<EnvironmentSpec>(),
     }
 }
 

@@ -8,6 +8,9 @@ use crate::model::id::{ResourceId, Revision};
 use crate::model::problem::Problem;
 use crate::model::resource::{CommonSpec, Resource};
 use crate::model::secret::Redactor;
+use crate::skills::environment::operation::DatabaseTarget;
+use crate::skills::environment::render::Rendered;
+use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::checkout::CheckoutDesired;
 use crate::skills::repository::spec::RepositorySpec;
@@ -26,6 +29,8 @@ pub struct DesiredState {
     pub repositories: BTreeMap<String, RepositoryDesired>,
     /// Stacks by name.
     pub stacks: BTreeMap<String, StackDesired>,
+    /// Environments by name.
+    pub environments: BTreeMap<String, EnvironmentDesired>,
     /// Warnings and what is not enforced by this version.
     pub warnings: Vec<Problem>,
     /// Canonical hash over the digests of all resources.
@@ -57,6 +62,34 @@ pub struct StackDesired {
     pub checkout: Option<CheckoutDesired>,
 }
 
+/// An Environment with what it is.
+#[derive(Debug, Clone)]
+pub struct EnvironmentDesired {
+    /// The document.
+    pub resource: Resource<EnvironmentSpec>,
+    /// Its containers, networks, volumes and files; or why they are not known.
+    pub rendered: Result<Rendered, StackUnknown>,
+    /// Its database.
+    pub database: DatabaseTarget,
+    /// The commit that has to run; `None` for a working tree, or when it is not known.
+    pub commit: Option<String>,
+    /// Where its modules are read: a git directory, or a folder when there is no commit.
+    pub objects: String,
+    /// The absolute folder of its code on the Host.
+    pub code: String,
+    /// The absolute folder of its own files on the Host.
+    pub files: String,
+    /// Its own checkout.
+    pub checkout: Option<CheckoutDesired>,
+}
+
+impl EnvironmentDesired {
+    /// Its containers, networks and volumes, when they are known.
+    pub fn project(&self) -> Option<&ProjectSpec> {
+        self.rendered.as_ref().ok().map(|rendered| &rendered.project)
+    }
+}
+
 /// Why a stack's content is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackUnknown {
@@ -72,7 +105,8 @@ impl DesiredState {
         let hosts = self.hosts.values().map(|host| host.id.clone());
         let repositories = self.repositories.values().map(|repository| repository.resource.id.clone());
         let stacks = self.stacks.values().map(|stack| stack.resource.id.clone());
-        hosts.chain(repositories).chain(stacks).collect()
+        let environments = self.environments.values().map(|environment| environment.resource.id.clone());
+        hosts.chain(repositories).chain(stacks).chain(environments).collect()
     }
 
     /// What every kind accepts, of one resource.
@@ -82,6 +116,7 @@ impl DesiredState {
             Kind::Host => self.hosts.get(&id.name).map(|host| &host.common),
             Kind::Repository => self.repositories.get(&id.name).map(|repository| &repository.resource.common),
             Kind::Stack => self.stacks.get(&id.name).map(|stack| &stack.resource.common),
+            Kind::Environment => self.environments.get(&id.name).map(|it| &it.resource.common),
         }
     }
 
@@ -94,6 +129,7 @@ impl DesiredState {
                 self.repositories.get(&id.name).map(|repository| repository.resource.digest.as_str())
             }
             Kind::Stack => self.stacks.get(&id.name).map(|stack| stack.resource.digest.as_str()),
+            Kind::Environment => self.environments.get(&id.name).map(|it| it.resource.digest.as_str()),
         }
     }
 
@@ -104,6 +140,27 @@ impl DesiredState {
             Kind::Host => self.hosts.get_key_value(&id.name).map(|(name, _)| name.as_str()),
             Kind::Repository => self.repositories.get(&id.name)?.resource.spec.host.as_deref(),
             Kind::Stack => self.stacks.get(&id.name).map(|stack| stack.resource.spec.host.as_str()),
+            Kind::Environment => self.environments.get(&id.name).map(|it| it.resource.spec.host.as_str()),
+        }
+    }
+
+    /// What runs of one resource, when it is a kind that runs something and that is known.
+    pub fn project(&self, id: &ResourceId) -> Option<&ProjectSpec> {
+        use crate::model::id::Kind;
+        match id.kind {
+            Kind::Host | Kind::Repository => None,
+            Kind::Stack => self.stacks.get(&id.name)?.project.as_ref().ok(),
+            Kind::Environment => self.environments.get(&id.name)?.project(),
+        }
+    }
+
+    /// Why it is not known what a resource is to run.
+    pub fn unknown(&self, id: &ResourceId) -> Option<&StackUnknown> {
+        use crate::model::id::Kind;
+        match id.kind {
+            Kind::Host | Kind::Repository => None,
+            Kind::Stack => self.stacks.get(&id.name)?.project.as_ref().err(),
+            Kind::Environment => self.environments.get(&id.name)?.rendered.as_ref().err(),
         }
     }
 }

@@ -6,13 +6,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::parse::Document;
-use super::rules;
 use super::validate::validate;
+use super::{environment_rules, rules};
 use crate::model::document::{Node, Place};
 use crate::model::hash::canonical_hash;
 use crate::model::id::{Kind, ResourceId};
 use crate::model::problem::Problem;
 use crate::model::resource::{CommonSpec, Metadata, Resource};
+use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
@@ -47,6 +48,8 @@ pub struct Typed {
     pub repositories: Vec<Described<RepositorySpec>>,
     /// Stacks.
     pub stacks: Vec<Described<StackSpec>>,
+    /// Environments.
+    pub environments: Vec<Described<EnvironmentSpec>>,
     /// Identities of documents that are there but broken: references to them are not dangling.
     pub broken: Vec<ResourceId>,
 }
@@ -88,6 +91,15 @@ pub fn type_documents(
                     rules::check_common(&stack, now, problems);
                     rules::check_stack(&stack, problems);
                     typed.stacks.push(stack);
+                    continue;
+                }
+                Err(failed) => failed,
+            },
+            Kind::Environment => match described::<EnvironmentSpec>(kind, node, json, |spec| &spec.common) {
+                Ok(environment) => {
+                    rules::check_common(&environment, now, problems);
+                    environment_rules::check(&environment, problems);
+                    typed.environments.push(environment);
                     continue;
                 }
                 Err(failed) => failed,
@@ -139,12 +151,14 @@ fn described<S: DeserializeOwned + Serialize>(
     Ok(Described { resource, node })
 }
 
-/// Values for interpolation are the text as it was written, quoted or not: `1.10` stays `1.10`.
+/// Values that end in a file are the text as it was written, quoted or not: `1.10` stays `1.10`.
 fn write_variables_as_text(node: &Node, json: &mut Value) {
-    let Some(Value::Object(variables)) = json.pointer_mut("/spec/variables") else { return };
-    for entry in node.at_pointer("/spec/variables").entries().unwrap_or_default() {
-        if let (Some(text), Some(value)) = (entry.value.text(), variables.get_mut(&entry.key)) {
-            *value = Value::String(text.to_owned());
+    for pointer in ["/spec/variables", "/spec/odoo/config"] {
+        let Some(Value::Object(variables)) = json.pointer_mut(pointer) else { continue };
+        for entry in node.at_pointer(pointer).entries().unwrap_or_default() {
+            if let (Some(text), Some(value)) = (entry.value.text(), variables.get_mut(&entry.key)) {
+                *value = Value::String(text.to_owned());
+            }
         }
     }
 }

@@ -32,6 +32,16 @@ const PATTERNS: &[(&str, &str)] = &[
         "the name of a branch or tag, or a commit: letters, digits and `_./+-`, not beginning with a sign",
     ),
     (r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$", "a duration such as `90s`, `15m` or `1h30m`"),
+    (r"^[0-9]{1,9}:[0-9]{1,9}$", "the numbers of a user and a group, such as `100:101`"),
+    (r"^[0-9]+\.[0-9]+$", "a series such as `18.0`"),
+    (r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", "letters, digits and `_.-`, at most 63"),
+    (r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$", "the name of a volume: letters, digits and `_.-`, at least two"),
+    (r"^[a-z_][a-z0-9_]{0,62}$", "the name of a role: lower case letters, digits and `_`"),
+    (r"^[0-9]+(\.[0-9]+)?\s*([bBkKmMgGtT][iI]?[bB]?)?$", "a size such as `512m` or `4Gi`"),
+    (
+        r"^((\d{1,3}\.){3}\d{1,3}:|\[[0-9a-fA-F:]+\]:)?[0-9]{1,5}$",
+        "a port, or an address and a port, such as `127.0.0.1:8069`",
+    ),
     (r"^[a-z0-9][a-z0-9_-]*$", "lower case letters, digits, `-` and `_`, beginning with a letter or digit"),
 ];
 

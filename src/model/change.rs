@@ -113,12 +113,16 @@ pub struct Subject {
 pub enum SubjectKind {
     /// A checkout of a repository.
     Checkout,
+    /// A folder of a machine.
+    Folder,
     /// An image.
     Image,
     /// A network.
     Network,
     /// A volume.
     Volume,
+    /// A database and its modules.
+    Database,
     /// A container.
     Container,
 }
@@ -127,6 +131,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             SubjectKind::Checkout => "checkout",
+            SubjectKind::Folder => "folder",
+            SubjectKind::Database => "database",
             SubjectKind::Image => "image",
             SubjectKind::Network => "network",
             SubjectKind::Volume => "volume",

@@ -33,6 +33,29 @@ pub struct DraftStep<O> {
     pub fingerprint: String,
     /// What is done, in order.
     pub operations: Vec<O>,
+    /// What is done, in order, when one of the operations failed.
+    pub undo: Vec<O>,
+}
+
+impl<O> DraftStep<O> {
+    /// A step on a subject that has nothing to do yet.
+    pub fn on(subject: Subject) -> Self {
+        DraftStep {
+            subject,
+            action: Action::Update,
+            class: Class::Change,
+            cause: String::new(),
+            risk: Risk::None,
+            downtime_seconds: None,
+            fields: Vec::new(),
+            needs: Vec::new(),
+            after: Vec::new(),
+            requires: Vec::new(),
+            fingerprint: String::new(),
+            operations: Vec::new(),
+            undo: Vec::new(),
+        }
+    }
 }
 
 /// What one part would do, and what it would leave and why.
@@ -73,6 +96,7 @@ impl<O> Draft<O> {
     pub fn extend<P>(&mut self, other: Draft<P>, operation: impl Fn(P) -> O) {
         self.steps.extend(other.steps.into_iter().map(|step| DraftStep {
             operations: step.operations.into_iter().map(&operation).collect(),
+            undo: step.undo.into_iter().map(&operation).collect(),
             subject: step.subject,
             action: step.action,
             class: step.class,
@@ -123,6 +147,16 @@ impl Subject {
     /// An image by its reference.
     pub fn image(reference: impl Into<String>) -> Self {
         Subject { kind: SubjectKind::Image, name: reference.into() }
+    }
+
+    /// A folder by its absolute path.
+    pub fn folder(path: impl Into<String>) -> Self {
+        Subject { kind: SubjectKind::Folder, name: path.into() }
+    }
+
+    /// A database as `name@server`.
+    pub fn database(name: impl Into<String>) -> Self {
+        Subject { kind: SubjectKind::Database, name: name.into() }
     }
 
     /// A checkout by its absolute path.

@@ -8,16 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const API_VERSION: &str = "ipai.dev/v1alpha1";
 
 /// Kinds that the design names but this version does not implement; refused by name.
-pub const KINDS_LATER: &[&str] = &[
-    "Environment",
-    "AddonsLayout",
-    "BackupPolicy",
-    "MailRoute",
-    "Pipeline",
-    "CommandTemplate",
-    "Monitor",
-    "Policy",
-];
+pub const KINDS_LATER: &[&str] =
+    &["AddonsLayout", "BackupPolicy", "MailRoute", "Pipeline", "CommandTemplate", "Monitor", "Policy"];
 
 /// A kind of resource, in the order in which resources depend on one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,11 +20,13 @@ pub enum Kind {
     Repository,
     /// A set of containers from Compose files.
     Stack,
+    /// One Odoo.
+    Environment,
 }
 
 impl Kind {
     /// All kinds of this version, in dependency order.
-    pub const ALL: &'static [Kind] = &[Kind::Host, Kind::Repository, Kind::Stack];
+    pub const ALL: &'static [Kind] = &[Kind::Host, Kind::Repository, Kind::Stack, Kind::Environment];
 
     /// The kind as it is written in a document.
     pub fn as_str(self) -> &'static str {
@@ -40,6 +34,7 @@ impl Kind {
             Kind::Host => "Host",
             Kind::Repository => "Repository",
             Kind::Stack => "Stack",
+            Kind::Environment => "Environment",
         }
     }
 
@@ -49,6 +44,7 @@ impl Kind {
             Kind::Host => "hosts",
             Kind::Repository => "repositories",
             Kind::Stack => "stacks",
+            Kind::Environment => "environments",
         }
     }
 
@@ -160,7 +156,7 @@ mod tests {
     fn kinds_are_read_in_any_case_and_number() {
         assert_eq!(Kind::parse("stacks"), Some(Kind::Stack));
         assert_eq!(Kind::parse("REPOSITORY"), Some(Kind::Repository));
-        assert_eq!(Kind::parse("Environment"), None);
+        assert_eq!(Kind::parse("AddonsLayout"), None);
     }
 
     #[test]

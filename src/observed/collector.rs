@@ -13,6 +13,9 @@ use crate::engine::spec::ProjectSpec;
 use crate::model::known::Known;
 use crate::model::problem::error_chain;
 use crate::model::secret::HmacKey;
+use crate::skills::environment::facts::EnvironmentFacts;
+use crate::skills::environment::observe::{ObserveRequest as ObserveEnvironment, observe_environment};
+use crate::skills::environment::render::APPLICATION_SERVICE;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::repository::checkout::{CheckoutDesired, CheckoutFacts};
 use crate::skills::repository::observe::observe_checkout;
@@ -21,11 +24,47 @@ use crate::skills::repository::observe::observe_checkout;
 const HOSTS_MAX: usize = 8;
 /// Checkouts that are read at once; each keeps a thread and the disk busy.
 const CHECKOUTS_MAX: usize = 4;
+/// Environments that are read at once.
+const ENVIRONMENTS_MAX: usize = 4;
 
 /// Reads engines and checkouts. `stops` says when people stopped which containers, by the engine's id, as events told.
 pub async fn collect(clients: &Clients, desired: &DesiredState, key: &HmacKey) -> Observation {
     let (hosts, checkouts) = tokio::join!(collect_hosts(clients, desired, key), collect_checkouts(desired));
-    Observation { hosts, checkouts }
+    let environments = collect_environments(desired, &hosts, key).await;
+    Observation { hosts, checkouts, environments }
+}
+
+/// Reads the Environments, after the engines: where a database's server is, its container tells.
+async fn collect_environments(
+    desired: &DesiredState,
+    hosts: &BTreeMap<String, Known<EngineFacts>>,
+    key: &HmacKey,
+) -> BTreeMap<String, EnvironmentFacts> {
+    let asked: Vec<_> = desired
+        .environments
+        .iter()
+        .filter_map(|(name, environment)| {
+            let facts = hosts.get(&environment.resource.spec.host)?.known()?;
+            let rendered = environment.rendered.as_ref().ok()?;
+            (environment.resource.spec.adopt.is_none()).then_some((name, environment, facts, rendered))
+        })
+        .map(|(name, environment, facts, rendered)| async move {
+            let application = format!("{name}-{APPLICATION_SERVICE}-1");
+            let request = ObserveEnvironment {
+                spec: &environment.resource.spec,
+                database: &environment.database,
+                containers: &facts.containers,
+                application: &application,
+                commit: environment.commit.as_deref(),
+                objects: &environment.objects,
+                code: &environment.code,
+                key,
+                is_evented: rendered.options.workers() > 0,
+            };
+            (name.clone(), observe_environment(&request).await)
+        })
+        .collect();
+    stream::iter(asked).buffer_unordered(ENVIRONMENTS_MAX).collect().await
 }
 
 async fn collect_hosts(
@@ -56,7 +95,11 @@ async fn collect_engine(clients: &Clients, host: &HostSpec, request: &ObserveReq
 /// What the stacks of a host need to be read beside the lists.
 fn request(desired: &DesiredState, host: &str, key: &HmacKey) -> ObserveRequest {
     let stacks = desired.stacks.values().filter(|stack| stack.resource.spec.host == host);
-    let projects: Vec<&ProjectSpec> = stacks.filter_map(|stack| stack.project.as_ref().ok()).collect();
+    let environments = desired.environments.values().filter(|it| it.resource.spec.host == host);
+    let projects: Vec<&ProjectSpec> = stacks
+        .filter_map(|stack| stack.project.as_ref().ok())
+        .chain(environments.filter_map(|environment| environment.project()))
+        .collect();
     let services = || projects.iter().flat_map(|project| &project.services);
     let mut files = BTreeMap::new();
     for file in services().flat_map(|service| &service.files) {
@@ -91,6 +134,7 @@ async fn collect_checkouts(desired: &DesiredState) -> BTreeMap<String, Known<Che
     let of_stacks = desired.stacks.values().filter_map(|stack| stack.checkout.as_ref());
     let wanted: BTreeMap<String, &CheckoutDesired> = of_repositories
         .chain(of_stacks)
+        .chain(desired.environments.values().filter_map(|environment| environment.checkout.as_ref()))
         .map(|checkout| (checkout_key(&checkout.host, &checkout.path), checkout))
         .collect();
     let asked: Vec<_> = wanted

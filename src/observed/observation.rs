@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::observe::EngineFacts;
 use crate::model::known::Known;
+use crate::skills::environment::facts::EnvironmentFacts;
 use crate::skills::repository::checkout::CheckoutFacts;
 
 /// The observed world, as far as the desired state speaks of it.
@@ -16,6 +17,9 @@ pub struct Observation {
     pub hosts: BTreeMap<String, Known<EngineFacts>>,
     /// Checkouts by `<host>:<absolute path>`.
     pub checkouts: BTreeMap<String, Known<CheckoutFacts>>,
+    /// Databases, modules and probes by the Environment's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: BTreeMap<String, EnvironmentFacts>,
 }
 
 /// The key of a checkout in an observation.

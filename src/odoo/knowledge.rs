@@ -19,6 +19,8 @@ pub struct Knowledge {
     pub about: String,
     /// Where the entries come from, by the short names that they use.
     pub sources: BTreeMap<String, String>,
+    /// Per series the modules of Odoo itself.
+    pub core: BTreeMap<String, Home>,
     /// Per series and repository the modules that live there.
     pub homes: BTreeMap<String, BTreeMap<String, Home>>,
     /// Modules of which more is known than their home.
@@ -97,6 +99,12 @@ impl Knowledge {
     /// The knowledge that this program was built with.
     pub fn built_in() -> Self {
         serde_json::from_str(DATA).expect("a test reads the same data")
+    }
+
+    /// Whether a module is one of Odoo's own on a series; `None` when that series' modules are not known.
+    pub fn is_core(&self, module: &str, series: &str) -> Option<bool> {
+        let core = self.core.get(series)?;
+        Some(core.modules.binary_search_by(|name| name.as_str().cmp(module)).is_ok())
     }
 
     /// The repositories that have a module on a series.

@@ -2,6 +2,7 @@
 
 mod cache;
 pub mod checksum;
+pub mod committed;
 
 use std::fs;
 use std::io::{self, Read as _};

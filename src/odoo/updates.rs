@@ -24,14 +24,17 @@ pub enum UpdatePolicy {
 }
 
 /// A module on disk, the copy that the server would take.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Present {
     /// The checksum of its content.
     pub checksum: String,
     /// Why the server would refuse it, as a fragment; empty if it wouldn't.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unusable: String,
+    /// The version that a database has once it is installed, such as `18.0.1.0.0`; empty when it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
 }
 
 /// What a decision is made from. All maps are by the modules' names.

@@ -60,6 +60,7 @@ fn finish(
         after,
         fingerprint: draft.fingerprint.clone(),
         operations: draft.operations.clone(),
+        undo: draft.undo.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod dependencies;
+mod environments;
 mod stacks;
 mod world;
 
@@ -92,6 +93,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     }
     for stack in input.desired.stacks.values().filter(|stack| input.is_planned(&stack.resource.id)) {
         parts.push(stacks::plan_one(input, &world, stack, &mut checkouts));
+    }
+    for it in input.desired.environments.values().filter(|it| input.is_planned(&it.resource.id)) {
+        parts.push(environments::plan_one(input, &world, it, &mut checkouts));
     }
     parts.extend(stacks::plan_deleted(input, &world));
     say_not_enforced(input, &mut parts);
@@ -326,5 +330,5 @@ fn finish(
 
 /// The kinds in which resources are planned; a new one is a compile error here.
 const _: fn(Kind) = |kind| match kind {
-    Kind::Host | Kind::Repository | Kind::Stack => {}
+    Kind::Host | Kind::Repository | Kind::Stack | Kind::Environment => {}
 };

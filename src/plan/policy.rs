@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::memory::Memory;
 use super::step::{Operation, correction_keys};
-use crate::model::change::{Action, Class, DriftClass, Subject};
+use crate::model::change::{Action, Class, DriftClass, Subject, SubjectKind};
 use crate::model::draft::{Draft, DraftStep};
 use crate::model::id::ResourceId;
 use crate::model::note::{Note, NoteKind};
@@ -17,6 +17,10 @@ use crate::model::resource::{ApplyMode, CommonSpec, DriftMode};
 
 /// Corrections of one field within 300 s after which something else is taken to write it: five, as in doco-cd.
 pub const CORRECTIONS_MAX: u32 = 5;
+
+/// What is said of an update of modules that failed: it costs the time in which nobody can work, so it is not tried for ever.
+pub const FAILED_BEFORE: &str =
+    "it was tried and failed; it is tried again when code, image or document change, or by `ipaictl apply`";
 
 /// Why a resource is paused.
 #[derive(Debug, Clone)]
@@ -142,7 +146,10 @@ fn guard(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
         return Verdict::Leave(note(step, NoteKind::Contended, &why));
     }
     if policy.memory.no_progress.get(&step.fingerprint).is_some_and(|count| *count > 0) && !policy.manual {
-        let why = "the same step was applied before and nothing changed";
+        let why = match step.subject.kind {
+            SubjectKind::Database => FAILED_BEFORE,
+            _ => "the same step was applied before and nothing changed",
+        };
         return Verdict::Leave(note(step, NoteKind::Stalled, why));
     }
     Verdict::Take

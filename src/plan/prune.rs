@@ -143,7 +143,11 @@ fn entry<'a>(leftover: &Leftover, rules: &PruneRules<'a>) -> Option<&'a Inventor
     let kind = match leftover.subject.kind {
         SubjectKind::Container => "container",
         SubjectKind::Network => "network",
-        SubjectKind::Volume | SubjectKind::Image | SubjectKind::Checkout => return None,
+        SubjectKind::Volume
+        | SubjectKind::Image
+        | SubjectKind::Checkout
+        | SubjectKind::Folder
+        | SubjectKind::Database => return None,
     };
     rules.memory.inventory.iter().find(|entry| {
         entry.resource == *rules.id

@@ -12,7 +12,7 @@ use super::step::Step;
 use crate::desired::state::DesiredState;
 use crate::model::change::{Class, DriftClass};
 use crate::model::condition::{ConditionType, Reason, Status};
-use crate::model::id::{Kind, ResourceId};
+use crate::model::id::ResourceId;
 use crate::observed::observation::Observation;
 
 /// What is true of everything whose document is gone.
@@ -132,8 +132,7 @@ fn answer(
 }
 
 fn secret_missing(desired: &DesiredState, id: &ResourceId) -> Option<String> {
-    let stack = desired.stacks.get(&id.name).filter(|_| id.kind == Kind::Stack)?;
-    stack.project.as_ref().err().filter(|unknown| unknown.secret_missing).map(|unknown| unknown.why.clone())
+    desired.unknown(id).filter(|unknown| unknown.secret_missing).map(|unknown| unknown.why.clone())
 }
 
 /// Why a note keeps a resource from being ready; `None` when it does not.

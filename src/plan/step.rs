@@ -8,6 +8,7 @@ use crate::engine::operation::EngineOperation;
 pub use crate::model::change::{Action, Subject, SubjectKind};
 use crate::model::change::{Class, FieldDiff, Risk};
 use crate::model::id::ResourceId;
+use crate::skills::environment::operation::EnvironmentOperation;
 use crate::skills::repository::checkout::CheckoutTarget;
 
 /// A step's number in its plan, from 1, in the order of printing.
@@ -50,6 +51,9 @@ pub struct Step {
     pub fingerprint: String,
     /// What is done, in order; each one call, each idempotent.
     pub operations: Vec<Operation>,
+    /// What is done, in order, when one of the operations failed: what the step took away comes back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Operation>,
 }
 
 /// One operation of a step; which outside system does it is decided here.
@@ -60,6 +64,8 @@ pub enum Operation {
     Engine(EngineOperation),
     /// Moves a checkout to a commit; refuses when tracked files were changed by others.
     Checkout(CheckoutTarget),
+    /// Done for an Environment.
+    Environment(EnvironmentOperation),
 }
 
 impl Step {

@@ -103,6 +103,7 @@ impl Context {
             Access::Write => Some(Store::open(&parse_location(&settings.store_url())?).await?),
             Access::Read => readable_store(&settings).await?,
         };
+        let secrets = secrets.with_key(key.clone());
         let holder = format!("{}/{}", settings.holder, std::process::id());
         let (clients, progress) = (Clients::default(), super::carry_out::say as fn(&Progress<'_>));
         let endings = Endings::default();

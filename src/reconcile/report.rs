@@ -159,6 +159,7 @@ mod tests {
             action: Action::Pull,
             status: StepStatus::Failed,
             error: Some("failed to pull".into()),
+            is_final: false,
             waited_in_vain: false,
             started: None,
             ended: None,

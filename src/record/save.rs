@@ -16,7 +16,7 @@ use crate::apply::outcome::{RunOutcome, StepStatus};
 use crate::apply::verify::{Verification, is_applied, verify};
 use crate::desired::state::DesiredState;
 use crate::model::condition::{ConditionType, Reason, Status};
-use crate::model::id::{Kind, ResourceId, Revision};
+use crate::model::id::{ResourceId, Revision};
 use crate::observed::observation::Observation;
 use crate::plan::plan::Plan;
 use crate::plan::report::ResourceReport;
@@ -104,10 +104,9 @@ pub(super) async fn begin(
     tell(writing, &transitions, Some(run.revision), run.correlation, now).await
 }
 
-/// The Compose project of a stack, when it is known.
+/// The Compose project of a stack or environment, when it is known.
 fn project_of(desired: &DesiredState, id: &ResourceId) -> Option<String> {
-    let stack = desired.stacks.get(&id.name).filter(|_| id.kind == Kind::Stack)?;
-    stack.project.as_ref().ok().map(|project| project.name.clone())
+    desired.project(id).map(|project| project.name.clone())
 }
 
 /// Writes for every resource that needs nothing any more that this revision is applied.
@@ -151,6 +150,10 @@ async fn keep_run(
     for (step, planned) in outcome.steps.iter().zip(&pass.plan.steps) {
         if step.started.is_some() {
             touched.insert(&step.resource);
+        }
+        if step.is_final {
+            let digest = pass.desired.digest_of(&step.resource).unwrap_or_default();
+            guards::attempted(writing, &planned.fingerprint, &step.resource, digest, now).await?;
         }
         if step.status != StepStatus::Done {
             continue;

@@ -8,9 +8,10 @@ use bollard::models::{
     ContainerUpdateBody,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    RestartContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 
 use super::{Docker, DockerError, READ_DEADLINE, WRITE_DEADLINE};
@@ -96,6 +97,19 @@ impl Docker {
         let (id, name) = (Docker::checked(what, id)?, Docker::checked(what, name)?);
         let options = RenameContainerOptionsBuilder::default().name(name).build();
         self.call(what, id, WRITE_DEADLINE, self.api.rename_container(id, options)).await
+    }
+
+    /// Whether a path exists in the filesystem of a container, its volumes included; the container need not run.
+    pub async fn has_path(&self, id: &str, path: &str) -> Result<bool, DockerError> {
+        let what = "look into container";
+        let id = Docker::checked(what, id)?;
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(path).build();
+        let call = self.api.get_container_archive_info(id, Some(options));
+        match self.call(what, id, READ_DEADLINE, call).await {
+            Ok(_) => Ok(true),
+            Err(err) if err.is_not_found() => Ok(false),
+            Err(err) => Err(err),
+        }
     }
 
     /// Unpacks an archive at the root of a container.

@@ -252,8 +252,13 @@ fn failed(why: String) -> Verdict {
 fn needs(state: &DesiredState, key: &Key) -> Vec<Key> {
     let Key::Resource(id) = key else { return Vec::new() };
     let host = state.host_of(id).filter(|_| id.kind != Kind::Host);
-    let repository = state.stacks.get(&id.name).filter(|_| id.kind == Kind::Stack);
-    let repository = repository.and_then(|stack| stack.resource.spec.repository.as_deref());
+    let repository = match id.kind {
+        Kind::Host | Kind::Repository => None,
+        Kind::Stack => state.stacks.get(&id.name).and_then(|it| it.resource.spec.repository.as_deref()),
+        Kind::Environment => {
+            state.environments.get(&id.name).and_then(|it| it.resource.spec.source.repository.as_deref())
+        }
+    };
     let named = state.common(id).map(|common| common.depends_on.as_slice()).unwrap_or_default();
     host.map(|name| ResourceId::new(Kind::Host, name))
         .into_iter()

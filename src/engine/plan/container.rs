@@ -96,6 +96,7 @@ impl<'a> Situation<'_, 'a> {
             needs: Vec::new(),
             after: Vec::new(),
             requires: Vec::new(),
+            undo: Vec::new(),
             fingerprint: String::new(),
             operations: Vec::new(),
         }

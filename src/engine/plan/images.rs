@@ -99,6 +99,7 @@ impl<'a> Images<'a> {
                 needs,
                 after: Vec::new(),
                 requires: Vec::new(),
+                undo: Vec::new(),
                 fingerprint: String::new(),
                 operations: vec![operation],
             };

@@ -109,6 +109,7 @@ pub(super) fn removal(
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
+        undo: Vec::new(),
         fingerprint: String::new(),
         operations,
     };
@@ -138,6 +139,7 @@ fn network_leftover(facts: &EngineFacts, resource: &str, network: &NetworkFacts)
         needs,
         after: Vec::new(),
         requires: Vec::new(),
+        undo: Vec::new(),
         fingerprint: String::new(),
         operations: vec![EngineOperation::RemoveNetwork {
             id: network.id.clone(),

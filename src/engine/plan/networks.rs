@@ -67,6 +67,7 @@ fn step(
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
+        undo: Vec::new(),
         fingerprint: String::new(),
         operations: Vec::new(),
     }

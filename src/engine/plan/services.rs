@@ -200,6 +200,7 @@ fn follow_restarts(
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
+        undo: Vec::new(),
         fingerprint: String::new(),
         operations: vec![
             EngineOperation::RestartContainer {

@@ -64,6 +64,7 @@ fn create(request: &ProjectRequest<'_>, volume: &VolumeSpec) -> DraftStep<Engine
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
+        undo: Vec::new(),
         fingerprint: String::new(),
         operations: vec![EngineOperation::CreateVolume {
             request: Box::new(volume_request(request.project, volume, request.resource, &id)),

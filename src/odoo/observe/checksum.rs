@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -16,6 +17,8 @@ use crate::odoo::patterns::Patterns;
 pub const EXCLUDED: &str = "*.pyc,*.pyo,i18n/*.pot,i18n_extra/*.pot,static/*,tests/*";
 /// Folders below each other; a module has some five.
 const DEPTH_MAX: usize = 64;
+/// Bytes read at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Why a module has no checksum.
 #[derive(Debug, thiserror::Error)]
@@ -84,73 +87,100 @@ fn language(code: &str) -> &str {
     code.split('_').next().unwrap_or_default()
 }
 
+/// A folder whose files count, wherever it is.
+pub trait Folder {
+    /// The names of its files and of its folders.
+    fn names(&self) -> Result<(Vec<String>, Vec<String>), ChecksumError>;
+    /// A folder in it.
+    fn inner(&self, name: &str) -> Result<Box<dyn Folder + '_>, ChecksumError>;
+    /// Hands on the content of a file in it, in as many pieces as it likes.
+    fn add(&self, name: &str, add: &mut dyn FnMut(&[u8])) -> Result<(), ChecksumError>;
+}
+
 /// The checksum of the module in a folder, 40 lower-case hexadecimal digits. Links to folders are not followed, links to files are.
 pub fn checksum(module: &Path, counted: &Counted) -> Result<String, ChecksumError> {
+    checksum_of(&OnDisk(module.to_owned()), counted)
+}
+
+/// The checksum of a module, wherever it is.
+pub fn checksum_of(module: &dyn Folder, counted: &Counted) -> Result<String, ChecksumError> {
     let mut hash = Sha1::new();
     add_folder(module, "", counted, &mut hash, 0)?;
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn add_folder(
-    folder: &Path,
+    folder: &dyn Folder,
     shown: &str,
     counted: &Counted,
     hash: &mut Sha1,
     depth: usize,
 ) -> Result<(), ChecksumError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |err| ChecksumError::Read { path, err }
-    };
     if depth > DEPTH_MAX {
-        return Err(ChecksumError::TooDeep { path: folder.to_owned() });
+        return Err(ChecksumError::TooDeep { path: shown.into() });
     }
-    let (mut files, mut folders) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let entry = entry.map_err(failed(folder))?;
-        let path = entry.path();
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|_: OsString| ChecksumError::Name { path: path.clone() })?;
-        let sort = entry.file_type().map_err(failed(&path))?;
-        if sort.is_dir() {
-            folders.push(name);
-        } else if !(sort.is_symlink() && path.is_dir()) {
-            files.push(name);
-        }
-    }
+    let (mut files, mut folders) = folder.names()?;
     files.sort_unstable();
     folders.sort_unstable();
     let below = |name: &str| if shown.is_empty() { name.to_owned() } else { format!("{shown}/{name}") };
     for name in files {
-        let (path, inner) = (folder.join(&name), below(&name));
-        if !counted.counts(shown, &name, &inner) {
-            continue;
+        let inner = below(&name);
+        if counted.counts(shown, &name, &inner) {
+            hash.update(inner.as_bytes());
+            folder.add(&name, &mut |piece| hash.update(piece))?;
         }
-        if !fs::metadata(&path).map_err(failed(&path))?.is_file() {
-            return Err(ChecksumError::NoFile { path });
-        }
-        hash.update(inner.as_bytes());
-        let mut file = fs::File::open(&path).map_err(failed(&path))?;
-        io::copy(&mut file, &mut Writer(hash)).map_err(failed(&path))?;
     }
     for name in folders {
-        add_folder(&folder.join(&name), &below(&name), counted, hash, depth + 1)?;
+        add_folder(&*folder.inner(&name)?, &below(&name), counted, hash, depth + 1)?;
     }
     Ok(())
 }
 
-/// Hashes what is written.
-struct Writer<'a>(&'a mut Sha1);
+/// A folder of this machine.
+struct OnDisk(PathBuf);
 
-impl io::Write for Writer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+impl Folder for OnDisk {
+    fn names(&self) -> Result<(Vec<String>, Vec<String>), ChecksumError> {
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&self.0).map_err(failed(&self.0))? {
+            let entry = entry.map_err(failed(&self.0))?;
+            let path = entry.path();
+            let name = entry
+                .file_name()
+                .into_string()
+                .map_err(|_: OsString| ChecksumError::Name { path: path.clone() })?;
+            let sort = entry.file_type().map_err(failed(&path))?;
+            if sort.is_dir() {
+                folders.push(name);
+            } else if !(sort.is_symlink() && path.is_dir()) {
+                files.push(name);
+            }
+        }
+        Ok((files, folders))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn inner(&self, name: &str) -> Result<Box<dyn Folder + '_>, ChecksumError> {
+        Ok(Box::new(OnDisk(self.0.join(name))))
     }
+
+    fn add(&self, name: &str, add: &mut dyn FnMut(&[u8])) -> Result<(), ChecksumError> {
+        let path = self.0.join(name);
+        // Looked at before it is opened: opening a pipe would wait for its writer.
+        if !fs::metadata(&path).map_err(failed(&path))?.is_file() {
+            return Err(ChecksumError::NoFile { path });
+        }
+        let mut file = fs::File::open(&path).map_err(failed(&path))?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match file.read(&mut piece).map_err(failed(&path))? {
+                0 => return Ok(()),
+                length => add(&piece[..length]),
+            }
+        }
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> ChecksumError + use<> {
+    let path = path.to_owned();
+    move |err| ChecksumError::Read { path, err }
 }

@@ -73,13 +73,14 @@ pub(super) fn plan_one(
     if resource.spec.adopt.is_none() && running(&resource.spec) != Running::Absent {
         prune_left(input, world, stack, (project, index), &mut own);
     }
-    finish(own, &policy, &mut draft);
+    let mut steps = Draft::default();
+    steps.extend(own, Operation::Engine);
+    finish(steps, &policy, &mut draft);
     part(input, &resource.id, host, draft)
 }
 
-fn finish(own: Draft<EngineOperation>, policy: &Policy<'_>, draft: &mut Draft<Operation>) {
-    let mut steps = Draft::default();
-    steps.extend(own, Operation::Engine);
+/// Puts a resource's own steps under its policy, and beside those of its checkout.
+pub(super) fn finish(mut steps: Draft<Operation>, policy: &Policy<'_>, draft: &mut Draft<Operation>) {
     // The pause was said with the checkout when there is one.
     let is_said = draft.notes.iter().any(|note| note.subject.is_none() && policy.pause.is_some());
     apply_policy(&mut steps, policy);
@@ -93,7 +94,14 @@ fn finish(own: Draft<EngineOperation>, policy: &Policy<'_>, draft: &mut Draft<Op
 fn files(input: &PlanInput<'_>, stack: &StackDesired, checkouts: &Checkouts) -> Files {
     let repository = stack.resource.spec.repository.as_ref();
     let of_repository = repository.and_then(|name| input.desired.repositories.get(name)?.checkout.as_ref());
-    let Some(checkout) = stack.checkout.as_ref().or(of_repository) else { return Files::default() };
+    match stack.checkout.as_ref().or(of_repository) {
+        Some(checkout) => files_of(input, checkout, checkouts),
+        None => Files::default(),
+    }
+}
+
+/// The state of a checkout, as those that mount its files need it.
+pub(super) fn files_of(input: &PlanInput<'_>, checkout: &CheckoutDesired, checkouts: &Checkouts) -> Files {
     let key = checkout_key(&checkout.host, &checkout.path);
     let observed = input.observed.checkouts.get(&key);
     let dirty = observed.and_then(Known::known).map_or(&[][..], |facts| &facts.dirty);
@@ -153,13 +161,13 @@ fn protected_prefixes<'a>(input: &PlanInput<'a>, host: &str) -> &'a [String] {
     input.desired.hosts.get(host).map_or(&[], |host| host.spec.protected_prefixes.as_slice())
 }
 
-/// What is left of stacks whose documents are gone: known from our inventory, never from labels alone, because
+/// What is left of stacks and environments whose documents are gone: known from our inventory, never from labels alone, because
 /// another controller may have made what only bears the same labels.
 pub(super) fn plan_deleted(input: &PlanInput<'_>, world: &World<'_>) -> Vec<Part> {
     let mut left: BTreeMap<&ResourceId, BTreeSet<&str>> = BTreeMap::new();
     for entry in &input.memory.inventory {
-        let is_gone =
-            entry.resource.kind == Kind::Stack && !input.desired.stacks.contains_key(&entry.resource.name);
+        let runs = matches!(entry.resource.kind, Kind::Stack | Kind::Environment);
+        let is_gone = runs && input.desired.common(&entry.resource).is_none();
         if is_gone && input.is_planned(&entry.resource) {
             left.entry(&entry.resource).or_default().insert(&entry.host);
         }
@@ -192,7 +200,7 @@ fn plan_deleted_on(input: &PlanInput<'_>, world: &World<'_>, id: &ResourceId, ho
                 protected_prefixes: protected_prefixes(input, host),
                 objects: left.len(),
                 deleted: true,
-                desired_is_empty: input.desired.stacks.is_empty(),
+                desired_is_empty: input.desired.stacks.is_empty() && input.desired.environments.is_empty(),
                 incomplete: false,
                 allowed: input.may_destroy(id),
                 memory: input.memory,

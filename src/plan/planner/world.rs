@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use super::PlanInput;
 use crate::engine::observe::EngineFacts;
-use crate::engine::plan::EngineIndex;
+use crate::engine::plan::{EngineIndex, Running};
 use crate::model::change::Subject;
 use crate::model::id::ResourceId;
 use crate::model::known::Known;
 use crate::model::resource::CommonSpec;
 use crate::plan::policy::{self, Pause};
+use crate::skills::environment::plan::running;
 use crate::skills::stack::spec::RunState;
 
 /// What was observed, sorted once for all resources.
@@ -30,18 +31,23 @@ impl<'a> World<'a> {
             }
         }
         let mut makers: BTreeMap<&str, BTreeMap<Subject, ResourceId>> = BTreeMap::new();
-        for stack in input.desired.stacks.values() {
+        let of_stacks = input.desired.stacks.values().filter_map(|stack| {
             let spec = &stack.resource.spec;
-            let Some(project) = stack.project.as_ref().ok().filter(|_| spec.run != RunState::Absent) else {
-                continue;
-            };
-            let made = makers.entry(spec.host.as_str()).or_default();
+            let project = stack.project.as_ref().ok().filter(|_| spec.run != RunState::Absent)?;
+            Some((&stack.resource.id, spec.host.as_str(), project))
+        });
+        let of_environments = input.desired.environments.values().filter_map(|it| {
+            let spec = &it.resource.spec;
+            let project = it.project().filter(|_| running(spec) != Running::Absent)?;
+            Some((&it.resource.id, spec.host.as_str(), project))
+        });
+        for (id, host, project) in of_stacks.chain(of_environments) {
+            let made = makers.entry(host).or_default();
             for network in project.networks.iter().filter(|network| !network.external) {
-                made.entry(Subject::network(network.name.clone()))
-                    .or_insert_with(|| stack.resource.id.clone());
+                made.entry(Subject::network(network.name.clone())).or_insert_with(|| id.clone());
             }
             for volume in project.volumes.iter().filter(|volume| !volume.external) {
-                made.entry(Subject::volume(volume.name.clone())).or_insert_with(|| stack.resource.id.clone());
+                made.entry(Subject::volume(volume.name.clone())).or_insert_with(|| id.clone());
             }
         }
         World { hosts, makers, nobody: BTreeMap::new() }

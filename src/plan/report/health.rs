@@ -26,8 +26,8 @@ pub(super) fn healthy(
     if !view.resource.desired {
         return answer(kind, Status::Unknown, Reason::LeftDesiredState, LEFT);
     }
-    if let Some(why) = unknown_project(desired, &view.resource.id) {
-        return answer(kind, Status::Unknown, Reason::Unobserved, why);
+    if let Some(unknown) = desired.unknown(&view.resource.id) {
+        return answer(kind, Status::Unknown, Reason::Unobserved, unknown.why.clone());
     }
     let host = desired.host_of(&view.resource.id);
     let engine = host.and_then(|host| observed.hosts.get(host));
@@ -82,19 +82,14 @@ fn is_held_back(note: &Note, containers: &[ContainerReport]) -> bool {
     found.is_none() || note.text.starts_with(&format!("{}:", verb(Action::Start)))
 }
 
-/// Why it is not known what a stack wants.
-fn unknown_project<'a>(desired: &'a DesiredState, id: &ResourceId) -> Option<&'a str> {
-    let stack = desired.stacks.get(&id.name).filter(|_| id.kind == Kind::Stack)?;
-    stack.project.as_ref().err().map(|unknown| unknown.why.as_str())
-}
-
 /// The containers that a stack made, whatever became of them.
 pub(super) fn containers(
     desired: &DesiredState,
     observed: &Observation,
     id: &ResourceId,
 ) -> Vec<ContainerReport> {
-    let host = desired.host_of(id).filter(|_| id.kind == Kind::Stack);
+    let runs = matches!(id.kind, Kind::Stack | Kind::Environment);
+    let host = desired.host_of(id).filter(|_| runs);
     let facts = host.and_then(|host| observed.hosts.get(host)).and_then(Known::known);
     let text = id.to_string();
     let own = facts.into_iter().flat_map(|facts| &facts.containers);

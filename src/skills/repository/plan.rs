@@ -122,6 +122,7 @@ fn step(
         needs: Vec::new(),
         after: Vec::new(),
         requires: Vec::new(),
+        undo: Vec::new(),
         fingerprint: sha256_hex(decided_on.as_bytes()),
         operations: vec![CheckoutTarget::new(checkout, facts.commit.clone())],
     }

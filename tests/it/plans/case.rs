@@ -17,6 +17,8 @@ use ipaictl::observed::observation::{Observation, checkout_key};
 use ipaictl::plan::memory::{Applied, InventoryEntry, Memory};
 use ipaictl::plan::plan::Plan;
 use ipaictl::plan::planner::{PlanInput, plan};
+use ipaictl::skills::environment::facts::{DatabaseFacts, DatabaseState, EnvironmentFacts};
+use ipaictl::skills::environment::observe::ModulesRequest;
 use ipaictl::skills::repository::checkout::CheckoutFacts;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -38,8 +40,21 @@ spec:
   host: machine
   compose: {files: [compose.yaml]}
 ";
+/// The world of a case of `environment/`; its `spec.yaml` is a patch of the specification.
+const DEFAULT_ENVIRONMENT: &str = "\
+{host: machine, tier: dev,
+ odoo: {image: 'odoo:18.0', version: '18.0', addons: [{mountPath: /mnt/extra-addons, source: addons}],
+        config: {db_maxconn: 16}, modules: {install: [shop]}},
+ database: {managed: {image: 'postgres:16', volume: demo-db, name: odoo_demo}},
+ filestore: {volume: demo-files}}";
+/// The module of such a case that brings no addons.
+const DEFAULT_MODULE: &str =
+    "{'name': 'Shop', 'version': '1.0.0', 'depends': ['base'], 'license': 'LGPL-3'}\n";
 /// Files of a case that are not part of its repository.
 const NOT_COMMITTED: &[&str] = &["observed.yaml", "plan.txt", "plan.md"];
+
+/// The key of fingerprints in all cases.
+pub const KEY: &str = "00ff";
 
 /// `observed.yaml`: what happened to the world since the commit before was applied.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,6 +76,8 @@ pub struct World {
     pub files: Map<String, Value>,
     /// Checkouts by path: a patch, a text for why it is not known.
     pub checkouts: Map<String, Value>,
+    /// Environments by name: a patch of what was read of their database, modules and probes.
+    pub environments: Map<String, Value>,
     /// Why an engine could not be read, by Host.
     pub unreadable: BTreeMap<String, String>,
     /// A step of the plan that a crash cut off: its subject, and how many of its operations were done.
@@ -98,6 +115,7 @@ impl Default for World {
             volumes: Map::new(),
             files: Map::new(),
             checkouts: Map::new(),
+            environments: Map::new(),
             unreadable: BTreeMap::new(),
             interrupted: None,
             stalled: false,
@@ -141,14 +159,16 @@ impl Case {
         let mut case = Case {
             observed: empty_world(&[&before, &desired]),
             memory: Memory::default(),
-            key: HmacKey::new("00ff"),
+            key: HmacKey::new(KEY),
             desired,
             world,
             _folder: repository,
         };
+        read_environments(&before, &mut case.observed);
         if case.world.applied {
             case.apply_before(&before);
         }
+        read_environments(&case.desired, &mut case.observed);
         case.happen();
         if let Some((subject, count)) = case.world.interrupted.clone() {
             let plan = case.plan();
@@ -183,7 +203,8 @@ impl Case {
 
     /// Applies the patches of `observed.yaml`.
     fn happen(&mut self) {
-        let world = self.world.clone();
+        let mut world = self.world.clone();
+        world.files = world.files.into_iter().map(|(path, file)| (self.rendered_path(&path), file)).collect();
         for facts in self.observed.hosts.values_mut() {
             let Known::Known(facts) = facts else { continue };
             patch_named(&mut facts.containers, &world.containers);
@@ -222,10 +243,22 @@ impl Case {
             };
             self.observed.checkouts.insert(key, facts);
         }
+        for (name, patch) in &world.environments {
+            let facts = self.observed.environments.get_mut(name).expect("an Environment of the case");
+            *facts = patched(facts, patch);
+        }
         for (host, why) in &world.unreadable {
             self.observed.hosts.insert(host.clone(), Known::Unknown(why.clone()));
         }
         self.memory = patched(&self.memory, &world.memory);
+    }
+
+    /// The path of a file that an Environment renders: `CONF` stands for the folder that its content names.
+    fn rendered_path(&self, path: &str) -> String {
+        let files = self.desired.environments.values().filter_map(|it| it.rendered.as_ref().ok());
+        let folders =
+            files.flat_map(|rendered| &rendered.files).filter_map(|file| file.path.rsplit('/').nth(1));
+        folders.take(1).fold(path.to_owned(), |path, folder| path.replace("CONF", folder))
     }
 
     /// The plan of the case.
@@ -276,10 +309,19 @@ fn write_files(folder: &Path, root: &Path, before: bool) -> bool {
     let mut files: BTreeMap<String, Vec<u8>> =
         BTreeMap::from([("desired.yaml".to_owned(), DEFAULT_DESIRED.into())]);
     let mut former = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().into_string().unwrap();
-        if entry.path().is_file() && !NOT_COMMITTED.contains(&name.as_str()) {
-            let bytes = std::fs::read(entry.path()).unwrap();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(inner) = waiting.pop() {
+        for entry in std::fs::read_dir(inner).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            if NOT_COMMITTED.contains(&name.as_str()) {
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
             match name.strip_prefix("before.") {
                 Some(name) => former.insert(name.to_owned(), bytes),
                 None => files.insert(name, bytes),
@@ -287,8 +329,36 @@ fn write_files(folder: &Path, root: &Path, before: bool) -> bool {
         }
     }
     let differs = !former.is_empty();
+    let had_addons = files.keys().any(|name| name.starts_with("addons/"));
     if before {
         files.extend(former);
+    }
+    let is_environment = folder.parent().and_then(Path::file_name).is_some_and(|stem| stem == "environment");
+    if is_environment && !folder.join("desired.yaml").is_file() {
+        let patch = files.remove("spec.yaml").map(|bytes| yaml(&bytes)).unwrap_or(Value::Null);
+        let mut spec = yaml(DEFAULT_ENVIRONMENT.as_bytes());
+        if !patch.is_null() {
+            merge(&mut spec, &patch);
+        }
+        let kind = |kind: &str, name: &str, spec: &Value| {
+            let about = json!({"apiVersion": "ipai.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+            format!("{about:#}\n")
+        };
+        let host = kind("Host", "machine", &json!({}));
+        let documents = format!("{host}---\n{}", kind("Environment", "demo", &spec));
+        files.insert("desired.yaml".to_owned(), documents.into_bytes());
+        if !had_addons {
+            files.insert("addons/shop/__manifest__.py".to_owned(), DEFAULT_MODULE.into());
+        }
+    }
+    // What is not there any more is gone.
+    for entry in
+        std::fs::read_dir(root).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != ".git")
+    {
+        match entry.file_type().unwrap().is_dir() {
+            true => std::fs::remove_dir_all(entry.path()).unwrap(),
+            false => std::fs::remove_file(entry.path()).unwrap(),
+        }
     }
     for (name, bytes) in files {
         let path =
@@ -297,6 +367,12 @@ fn write_files(folder: &Path, root: &Path, before: bool) -> bool {
         std::fs::write(path, bytes).unwrap();
     }
     differs
+}
+
+fn yaml(bytes: &[u8]) -> Value {
+    let (documents, problems) = parse_documents("spec.yaml", bytes);
+    assert!(problems.is_empty(), "{problems:?}");
+    documents.first().map_or(Value::Null, |document| document.to_json())
 }
 
 /// Commits at a time that never changes, so that the commit's id doesn't either.
@@ -327,7 +403,8 @@ async fn load_state(root: &Path, secrets: &BTreeMap<String, String>) -> DesiredS
     let source = Source::open(&settings).unwrap();
     let at = At::Revision(source.resolve(None).unwrap());
     let environment = secrets.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    let resolver = SecretResolver::new(SecretSettings { environment, age_identity: None });
+    let resolver =
+        SecretResolver::new(SecretSettings { environment, age_identity: None }).with_key(HmacKey::new(KEY));
     let options = LoadOptions { now: crate::desired::now(), fetch: false };
     let loaded = load(&source, &at, &resolver, &options).await.unwrap();
     let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
@@ -343,16 +420,21 @@ fn empty_world(states: &[&DesiredState]) -> Observation {
         }
     }
     for state in states {
-        let projects = state
+        let of_stacks = state
             .stacks
             .values()
             .filter_map(|stack| Some((stack.resource.spec.host.as_str(), stack.project.as_ref().ok()?)));
+        let of_environments = state.environments.values().filter_map(|environment| {
+            Some((environment.resource.spec.host.as_str(), environment.project()?))
+        });
+        let projects = of_stacks.chain(of_environments);
         for (host, project) in projects {
             let Some(Known::Known(facts)) = observed.hosts.get_mut(host) else { continue };
             for service in &project.services {
                 let image = Known::Known(Some(model::image_of(&service.image)));
                 facts.images.insert(service.image.clone(), image);
-                for file in &service.files {
+                // Files that a resource writes itself are not there before.
+                for file in service.files.iter().filter(|file| !file.host_path.starts_with("/state/files/")) {
                     let digest = format!("sha256:{}", "0".repeat(64));
                     let read = serde_json::from_value(json!({"digest": digest})).unwrap();
                     facts.files.entry(file.host_path.clone()).or_insert(Known::Known(Some(read)));
@@ -361,12 +443,37 @@ fn empty_world(states: &[&DesiredState]) -> Observation {
         }
         let of_stacks = state.stacks.values().filter_map(|stack| stack.checkout.as_ref());
         let of_repositories = state.repositories.values().filter_map(|known| known.checkout.as_ref());
-        for checkout in of_stacks.chain(of_repositories) {
+        let of_environments = state.environments.values().filter_map(|known| known.checkout.as_ref());
+        for checkout in of_stacks.chain(of_repositories).chain(of_environments) {
             let key = checkout_key(&checkout.host, &checkout.path);
             observed.checkouts.entry(key).or_insert(Known::Known(CheckoutFacts::default()));
         }
     }
     observed
+}
+
+/// Reads the modules of all Environments at their wanted commits; a database that nobody made yet is nowhere.
+fn read_environments(state: &DesiredState, observed: &mut Observation) {
+    for (name, environment) in &state.environments {
+        let spec = &environment.resource.spec;
+        let request = ModulesRequest {
+            roots: spec.odoo.addons.iter().map(|root| root.source.clone()).collect(),
+            commit: environment.commit.clone(),
+            objects: environment.objects.clone(),
+            series: spec.odoo.version.clone(),
+            exclude: None,
+            languages: Vec::new(),
+        };
+        let facts = observed.environments.entry(name.clone()).or_insert_with(|| {
+            let mut facts = EnvironmentFacts::default();
+            if spec.database.external.is_some() {
+                let missing = DatabaseFacts { state: DatabaseState::Missing, ..DatabaseFacts::default() };
+                facts.database = Known::Known(missing);
+            }
+            facts
+        });
+        facts.modules = request.read();
+    }
 }
 
 /// What a store would remember of a plan that was applied.

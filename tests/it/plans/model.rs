@@ -9,6 +9,7 @@ use bollard::models::{
 use ipaictl::engine::fields::{
     Fields, container_observed, is_anonymous_volume, network_observed, overlay, volume_observed,
 };
+use ipaictl::engine::hash::secret_digest;
 use ipaictl::engine::labels;
 use ipaictl::engine::observe::{
     AttachmentFacts, ContainerFacts, ContainerStatus, EngineFacts, HealthStatus, ImageFacts, MountFacts,
@@ -18,11 +19,17 @@ use ipaictl::engine::operation::{EngineOperation, Target, WaitCondition};
 use ipaictl::engine::spec::ShareKind;
 use ipaictl::model::hash::sha256_hex;
 use ipaictl::model::known::Known;
+use ipaictl::model::secret::HmacKey;
 use ipaictl::observed::observation::{Observation, checkout_key};
 use ipaictl::plan::plan::Plan;
 use ipaictl::plan::step::Operation;
+use ipaictl::skills::environment::conf::shown;
+use ipaictl::skills::environment::facts::{DatabaseState, FolderFacts, ModuleFacts};
+use ipaictl::skills::environment::operation::EnvironmentOperation;
+use ipaictl::skills::environment::render::digest;
 use ipaictl::skills::repository::checkout::CheckoutFacts;
-use serde_json::Value;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 
 /// Does everything a plan says, in the order of its steps.
 pub fn apply(plan: &Plan, observed: &mut Observation) {
@@ -49,6 +56,9 @@ pub fn apply_until(plan: &Plan, observed: &mut Observation, subject: &str, count
                     };
                     observed.checkouts.insert(checkout_key(&step.host, &target.path), Known::Known(facts));
                 }
+                Operation::Environment(operation) => {
+                    environment(operation, &step.host, &step.resource.name, observed);
+                }
                 Operation::Engine(operation) => {
                     let Some(Known::Known(facts)) = observed.hosts.get_mut(&step.host) else {
                         panic!("a step on an engine that could not be read")
@@ -60,6 +70,51 @@ pub fn apply_until(plan: &Plan, observed: &mut Observation, subject: &str, count
         if is_last {
             return;
         }
+    }
+}
+
+/// Does what is done for an Environment, as an Odoo would.
+fn environment(operation: &EnvironmentOperation, host: &str, name: &str, observed: &mut Observation) {
+    let Some(Known::Known(engine)) = observed.hosts.get_mut(host) else {
+        panic!("a step on an engine that could not be read")
+    };
+    let facts = observed.environments.get_mut(name).expect("an Environment is observed before it is planned");
+    match operation {
+        EnvironmentOperation::WriteFile { path, content, .. } => {
+            let digest = secret_digest(&HmacKey::new(super::case::KEY), &digest(content));
+            let read = serde_json::from_value(json!({"digest": digest})).unwrap();
+            engine.files.insert(path.clone(), Known::Known(Some(read)));
+            if let Some(conf) = shown(content.expose_secret(), &HmacKey::new(super::case::KEY)) {
+                facts.conf = conf;
+            }
+        }
+        EnvironmentOperation::SetOwner { path, owner } => {
+            let owners = BTreeMap::from([(format!("{}:{}", owner.0, owner.1), 1)]);
+            facts.folders.insert(path.clone(), Known::Known(FolderFacts { exists: true, owners }));
+        }
+        EnvironmentOperation::RequireDatabase { .. } => {}
+        EnvironmentOperation::RunModules(run) => {
+            let mut database = facts.database.known().cloned().unwrap_or_default();
+            database.state = DatabaseState::Odoo;
+            for module in run.install.iter().chain(&run.update) {
+                let version =
+                    run.versions.get(module).cloned().unwrap_or_else(|| format!("{}.1.0", run.series));
+                database
+                    .modules
+                    .insert(module.clone(), ModuleFacts { state: "installed".to_owned(), version });
+            }
+            for (module, checksum) in &run.checksums {
+                let is_named = run.install.contains(module) || run.update.contains(module);
+                if database.modules.contains_key(module) && (run.is_whole || is_named) {
+                    database.checksums.insert(module.clone(), Some(checksum.clone()));
+                }
+            }
+            if run.is_whole {
+                database.stamp = Some(run.stamp.clone());
+            }
+            facts.database = Known::Known(database);
+        }
+        EnvironmentOperation::Probe { .. } => facts.probes.clear(),
     }
 }
 

@@ -186,6 +186,7 @@ fn desired(wishes: &[Wish], commit: char) -> DesiredState {
         engine_keys: BTreeMap::new(),
         repositories: BTreeMap::new(),
         stacks: BTreeMap::from([("demo".to_owned(), stack)]),
+        environments: BTreeMap::new(),
         warnings: Vec::new(),
         digest: String::new(),
         redactor: Redactor::default(),

@@ -1,0 +1,205 @@
+//! Reads what an Environment is beside its containers: its database by SQL, its modules from git, its files' owners,
+//! its probes by HTTP. Changes nothing.
+
+mod database;
+mod modules;
+mod probes;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+use sqlx::postgres::PgConnection;
+
+use super::conf::shown;
+use super::facts::{EnvironmentFacts, FolderFacts, ProbeFacts};
+use super::operation::{DatabaseServer, DatabaseTarget, ProbeTarget};
+use super::render::{CONF_TARGET, GEVENT_PORT, HTTP_PORT, root_path};
+use super::spec::EnvironmentSpec;
+use crate::clients::docker::Docker;
+use crate::clients::postgres::{self, PostgresError, PostgresTarget};
+use crate::engine::observe::{ContainerFacts, ContainerStatus};
+use crate::model::known::Known;
+use crate::model::secret::HmacKey;
+
+pub use database::{MODULES_CHECKSUMS, STAMP, read_database};
+pub use modules::ModulesRequest;
+pub use probes::probe;
+
+/// The port of a managed server in its own network.
+const DATABASE_PORT: u16 = 5432;
+/// Files of one addons root whose owners are counted.
+const OWNED_MAX: u64 = 500_000;
+
+/// What to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ObserveRequest<'a> {
+    /// The document.
+    pub spec: &'a EnvironmentSpec,
+    /// Its database.
+    pub database: &'a DatabaseTarget,
+    /// The containers of its engine.
+    pub containers: &'a [ContainerFacts],
+    /// The name of its application's container.
+    pub application: &'a str,
+    /// The commit that has to run, in the git directory `objects`; without it, `objects` is a folder.
+    pub commit: Option<&'a str>,
+    /// See `commit`.
+    pub objects: &'a str,
+    /// The absolute folder of its code on the Host.
+    pub code: &'a str,
+    /// The key of fingerprints of secrets.
+    pub key: &'a HmacKey,
+    /// Whether there are workers, so that websockets are at the evented port.
+    pub is_evented: bool,
+}
+
+/// Reads one Environment. What can't be read is recorded.
+pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFacts {
+    let address = address_of(&request.database.server, |name| {
+        let container = request.containers.iter().find(|container| container.name == name)?;
+        if container.state.status != ContainerStatus::Running {
+            return None;
+        }
+        container.networks.values().find_map(|network| network.address.clone())
+    });
+    let database = match &address {
+        None => Known::Known(Default::default()),
+        Some(address) => read_database(request.database, address).await,
+    };
+    let about = database.known().map(|facts| (facts.exclude.clone(), facts.languages.clone()));
+    let (exclude, languages) = about.unwrap_or_default();
+    let modules = ModulesRequest {
+        roots: request.spec.odoo.addons.iter().map(|root| root.source.clone()).collect(),
+        commit: request.commit.map(str::to_owned),
+        objects: request.objects.to_owned(),
+        series: request.spec.odoo.version.clone(),
+        exclude,
+        languages,
+    };
+    let folders: Vec<String> = request
+        .spec
+        .odoo
+        .addons
+        .iter()
+        .filter(|root| root.owner.is_some())
+        .map(|root| root_path(request.code, root))
+        .collect();
+    let application = request.containers.iter().find(|container| container.name == request.application);
+    let conf =
+        application.and_then(|container| container.mounts.get(CONF_TARGET)).map(|mount| mount.source.clone());
+    let key = request.key.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let folders: BTreeMap<String, Known<FolderFacts>> =
+            folders.into_iter().map(|path| (path.clone(), owners(&path))).collect();
+        // Who may not read it sees that it is another one, and not what is other.
+        let conf = conf.and_then(|path| shown(&std::fs::read_to_string(path).ok()?, &key));
+        (modules.read(), folders, conf.unwrap_or_default())
+    });
+    let probes = probe_running(request, address.as_deref());
+    let (read, probes) = tokio::join!(read, probes);
+    let (modules, folders, conf) = match read {
+        Ok(read) => read,
+        Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new(), BTreeMap::new()),
+    };
+    EnvironmentFacts { database: database.map(|facts| facts.facts), modules, folders, conf, probes }
+}
+
+/// Probes the application when it runs.
+async fn probe_running(request: &ObserveRequest<'_>, database: Option<&str>) -> Vec<ProbeFacts> {
+    let running = request.containers.iter().find(|container| {
+        container.name == request.application && container.state.status == ContainerStatus::Running
+    });
+    let Some(container) = running else { return Vec::new() };
+    let address = container.networks.values().find_map(|network| network.address.clone());
+    let Some(address) = address else { return Vec::new() };
+    let target = ProbeTarget {
+        container: request.application.to_owned(),
+        database: request.database.clone(),
+        series: request.spec.odoo.version.clone(),
+        is_evented: request.is_evented,
+    };
+    probe(&target, &format!("{address}:{HTTP_PORT}"), &format!("{address}:{GEVENT_PORT}"), database).await
+}
+
+/// The name or address of a database's server: a container is asked by its address in its network.
+fn address_of(server: &DatabaseServer, container: impl Fn(&str) -> Option<String>) -> Option<String> {
+    match server {
+        DatabaseServer::Container(name) => container(name),
+        DatabaseServer::Address { host, .. } => Some(host.clone()),
+    }
+}
+
+/// The address of a running container in its first network, asked of the engine.
+pub async fn container_address(docker: &Docker, name: &str) -> Result<String, String> {
+    let inspected = docker.container(name).await.map_err(|err| err.to_string())?;
+    let inspected = inspected.ok_or_else(|| format!("there is no container `{name}`"))?;
+    let state = crate::engine::observe::state(&inspected);
+    if state.status != ContainerStatus::Running {
+        return Err(format!("container `{name}` does not run (exit code {})", state.exit_code));
+    }
+    let networks = inspected.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let address =
+        networks.into_values().find_map(|network| network.ip_address.filter(|text| !text.is_empty()));
+    address.ok_or_else(|| format!("container `{name}` has no address"))
+}
+
+/// The address of a database's server, asked of the engine where it is a container.
+pub async fn database_address(docker: &Docker, server: &DatabaseServer) -> Result<String, String> {
+    match server {
+        DatabaseServer::Container(name) => container_address(docker, name).await,
+        DatabaseServer::Address { host, .. } => Ok(host.clone()),
+    }
+}
+
+/// Opens a database of the same server.
+pub async fn connect(
+    target: &DatabaseTarget,
+    address: &str,
+    database: &str,
+) -> Result<PgConnection, PostgresError> {
+    let (port, sslmode) = match &target.server {
+        DatabaseServer::Container(_) => (DATABASE_PORT, "prefer"),
+        DatabaseServer::Address { port, sslmode, .. } => (*port, sslmode.as_str()),
+    };
+    let password = target.password.expose_secret();
+    let target = PostgresTarget { host: address, port, sslmode, database, user: &target.user, password };
+    postgres::connect(&target).await
+}
+
+/// Counts whose the files below a folder are; blocks.
+fn owners(path: &str) -> Known<FolderFacts> {
+    let mut facts = FolderFacts::default();
+    let mut waiting = vec![PathBuf::from(path)];
+    let mut count = 0;
+    match std::fs::symlink_metadata(path) {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Known::Known(facts),
+        Err(err) => return Known::Unknown(format!("`{path}` can't be read: {err}")),
+        Ok(_) => facts.exists = true,
+    }
+    while let Some(path) = waiting.pop() {
+        if let Err(err) = add_owner(&path, &mut facts, &mut waiting) {
+            return Known::Unknown(format!("`{}` can't be read: {err}", path.display()));
+        }
+        count += 1;
+        if count > OWNED_MAX {
+            return Known::Unknown(format!("`{}` has more than {OWNED_MAX} files", path.display()));
+        }
+    }
+    Known::Known(facts)
+}
+
+fn add_owner(path: &Path, facts: &mut FolderFacts, waiting: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    *facts.owners.entry(format!("{}:{}", metadata.uid(), metadata.gid())).or_default() += 1;
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.file_name() != ".git" {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}

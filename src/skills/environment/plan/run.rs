@@ -1,0 +1,243 @@
+//! The step that makes a database, installs modules and updates them.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig, NetworkingConfig};
+
+use super::{EnvironmentAction, EnvironmentRequest, Outlook, RUN_LABEL, database_subject, is_up, joined};
+use crate::engine::labels;
+use crate::engine::operation::{EngineOperation, Target};
+use crate::model::change::{Action, Class, DriftClass, FieldDiff, Risk, Subject};
+use crate::model::draft::{Draft, DraftStep};
+use crate::model::hash::sha256_hex;
+use crate::model::known::Known;
+use crate::odoo::updates::{Decision, Reason};
+use crate::skills::environment::modules::{Verdict, stamp};
+use crate::skills::environment::operation::{EnvironmentOperation, ModulesRun};
+use crate::skills::environment::render::{
+    APPLICATION_SERVICE, CONF_TARGET, DATABASE_SERVICE, health_timeout, network_name, root_path,
+    update_timeout,
+};
+use crate::skills::environment::spec::UpdateWhich;
+
+/// Modules that a cause names before it counts the rest.
+const NAMED_MAX: usize = 2;
+/// Digits of an operation's id.
+const ID_DIGITS: usize = 16;
+
+/// Adds the step, when there is something to do.
+pub(super) fn plan(
+    request: &EnvironmentRequest<'_>,
+    outlook: &Outlook,
+    draft: &mut Draft<EnvironmentAction>,
+) {
+    let (decision, initialize) = match &outlook.verdict {
+        Verdict::Initialize(decision) => (decision, true),
+        Verdict::Change(decision) => (decision, false),
+        Verdict::Current | Verdict::Later | Verdict::Refuse(_) => return,
+    };
+    // What could not be moved to its commit is not run either.
+    if request.engine.files.blocked.is_some() {
+        return;
+    }
+    let Some(run) = modules_run(request, outlook, decision, initialize) else { return };
+    let Some(name) = request.container_of(APPLICATION_SERVICE) else { return };
+    let subject = database_subject(request.database);
+    let application = Subject::container(name.clone());
+    let current = request.application().filter(|container| is_up(container));
+    let stops = current.map(|container| {
+        let container = Target::Id(container.id.clone());
+        EnvironmentAction::Engine(EngineOperation::StopContainer { container, grace: grace(request) })
+    });
+    let mut operations: Vec<EnvironmentAction> = joined_files(request);
+    operations.extend(stops);
+    operations.push(EnvironmentAction::Own(EnvironmentOperation::RunModules(Box::new(run))));
+    let start = |container: &crate::engine::observe::ContainerFacts| {
+        EnvironmentAction::Engine(EngineOperation::StartContainer {
+            container: Target::Id(container.id.clone()),
+        })
+    };
+    let undo: Vec<EnvironmentAction> = match current {
+        Some(container) => {
+            vec![
+                start(container),
+                joined::wait(&name, health_timeout(request.spec)),
+                joined::probe(request, &name),
+            ]
+        }
+        None => Vec::new(),
+    };
+    let mut needs = needs(request);
+    match draft.steps.iter_mut().find(|step| step.subject == application) {
+        Some(step) => {
+            // Image, networks and volumes that the new container needs are those of the run.
+            needs.extend(step.needs.clone());
+            step.needs.push(subject.clone());
+        }
+        None => {
+            if let Some(container) = current {
+                operations.push(start(container));
+                operations.push(joined::wait(&name, health_timeout(request.spec)));
+            }
+        }
+    }
+    draft.steps.push(DraftStep {
+        action: if initialize { Action::Create } else { Action::Update },
+        class: if request.is_applied { Class::Drift(DriftClass::Content) } else { Class::Change },
+        cause: cause(decision, initialize),
+        risk: if current.is_some() { Risk::Downtime } else { Risk::None },
+        fields: fields(request, decision),
+        needs,
+        fingerprint: outlook.fingerprint.clone(),
+        operations,
+        undo,
+        ..DraftStep::on(subject)
+    });
+}
+
+fn grace(request: &EnvironmentRequest<'_>) -> std::time::Duration {
+    let services = &request.engine.project.services;
+    let service = services.iter().find(|service| service.name == APPLICATION_SERVICE);
+    service.map(|service| service.stop_grace_period).unwrap_or_default()
+}
+
+/// The run mounts the application's configuration, which no container of the application may have needed yet.
+fn joined_files(request: &EnvironmentRequest<'_>) -> Vec<EnvironmentAction> {
+    let files = request.rendered.files.iter().filter(|file| file.service == APPLICATION_SERVICE);
+    files
+        .map(|file| {
+            EnvironmentAction::Own(EnvironmentOperation::WriteFile {
+                path: file.path.clone(),
+                content: file.content.clone(),
+                owner: file.owner,
+                mode: file.mode,
+            })
+        })
+        .collect()
+}
+
+fn needs(request: &EnvironmentRequest<'_>) -> Vec<Subject> {
+    let mut needs = vec![
+        Subject::network(network_name(&request.engine.project.name)),
+        Subject::volume(request.spec.filestore.volume.clone()),
+    ];
+    needs.extend(request.container_of(DATABASE_SERVICE).map(Subject::container));
+    needs.extend(request.engine.files.moving.clone());
+    let owned = request.spec.odoo.addons.iter().filter(|root| root.owner.is_some());
+    needs.extend(owned.map(|root| Subject::folder(root_path(request.code, root))));
+    needs
+}
+
+fn cause(decision: &Decision, initialize: bool) -> String {
+    if initialize {
+        let names: Vec<&str> = decision.install.keys().map(String::as_str).collect();
+        return format!("make the database with {}", names.join(", "));
+    }
+    let lines: Vec<String> = decision.to_string().lines().map(str::to_owned).collect();
+    match lines.len() {
+        count if count <= NAMED_MAX => lines.join(", "),
+        count => format!("{}, and {} more modules", lines[..NAMED_MAX].join(", "), count - NAMED_MAX),
+    }
+}
+
+/// A line for each module, when the cause can't name them all.
+fn fields(request: &EnvironmentRequest<'_>, decision: &Decision) -> Vec<FieldDiff> {
+    if decision.install.len() + decision.update.len() <= NAMED_MAX {
+        return Vec::new();
+    }
+    let known = request.facts.and_then(|facts| facts.database.known());
+    let version = |name: &str| {
+        let module = known?.modules.get(name)?;
+        Some(format!("{} {}", module.state, module.version).trim().to_owned())
+    };
+    let lines = |word: &'static str, modules: &BTreeMap<String, Reason>| {
+        let line = |(name, reason): (&String, &Reason)| FieldDiff {
+            field: name.clone(),
+            before: version(name),
+            after: Some(format!("{word}: {reason}")),
+            secret: false,
+        };
+        modules.iter().map(line).collect::<Vec<_>>()
+    };
+    let mut fields = lines("install", &decision.install);
+    fields.extend(lines("update", &decision.update));
+    fields
+}
+
+fn modules_run(
+    request: &EnvironmentRequest<'_>,
+    outlook: &Outlook,
+    decision: &Decision,
+    initialize: bool,
+) -> Option<ModulesRun> {
+    let present = match request.facts.map(|facts| &facts.modules) {
+        Some(Known::Known(present)) => present,
+        Some(Known::Unknown(_)) | None => return None,
+    };
+    let resource = request.engine.resource.to_string();
+    let install: Vec<String> = decision.install.keys().cloned().collect();
+    let update: Vec<String> = decision.update.keys().cloned().collect();
+    let id = format!("{}\0{}\0{}", outlook.fingerprint, install.join(","), update.join(","));
+    let operation_id = sha256_hex(id.as_bytes())[..ID_DIGITS].to_owned();
+    let container = format!("{}-{APPLICATION_SERVICE}-update", request.engine.project.name);
+    let mut words = vec!["--config".to_owned(), CONF_TARGET.to_owned()];
+    words.extend(["--database".to_owned(), request.database.name.clone()]);
+    if !install.is_empty() {
+        words.extend(["--init".to_owned(), install.join(",")]);
+    }
+    if !update.is_empty() {
+        words.extend(["--update".to_owned(), update.join(",")]);
+    }
+    let once = ["--stop-after-init", "--workers=0", "--max-cron-threads=0", "--no-http"];
+    words.extend(once.iter().map(|word| (*word).to_owned()));
+    Some(ModulesRun {
+        body: Box::new(body(request, words, &resource, &operation_id)?),
+        resource,
+        container,
+        operation_id: operation_id.clone(),
+        database: request.database.clone(),
+        initialize,
+        install,
+        update,
+        checksums: present.iter().map(|(name, module)| (name.clone(), module.checksum.clone())).collect(),
+        versions: present
+            .iter()
+            .filter(|(_, module)| !module.version.is_empty())
+            .map(|(name, module)| (name.clone(), module.version.clone()))
+            .collect(),
+        is_whole: initialize || request.spec.odoo.modules.update != UpdateWhich::None,
+        stamp: stamp(request.image(), present),
+        series: request.spec.odoo.version.clone(),
+        timeout: update_timeout(request.spec),
+        log: format!("{}/logs/{operation_id}.log", request.files),
+    })
+}
+
+/// The application's container with another command, nothing published, and no life of its own.
+fn body(
+    request: &EnvironmentRequest<'_>,
+    words: Vec<String>,
+    resource: &str,
+    operation_id: &str,
+) -> Option<ContainerCreateBody> {
+    let services = &request.engine.project.services;
+    let service = services.iter().find(|service| service.name == APPLICATION_SERVICE)?;
+    let mut body = (*service.container).clone();
+    body.cmd = Some(words);
+    body.exposed_ports = None;
+    body.healthcheck = Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() });
+    body.labels = Some(HashMap::from([
+        (RUN_LABEL.to_owned(), resource.to_owned()),
+        (labels::OPERATION.to_owned(), operation_id.to_owned()),
+    ]));
+    let network = network_name(&request.engine.project.name);
+    let host = body.host_config.get_or_insert_default();
+    host.restart_policy = None;
+    host.port_bindings = None;
+    host.network_mode = Some(network.clone());
+    body.networking_config = Some(NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(network, EndpointSettings::default())])),
+    });
+    Some(body)
+}

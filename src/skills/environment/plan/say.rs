@@ -1,0 +1,136 @@
+//! What is said of an Environment beside what is done.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use super::{EnvironmentAction, EnvironmentRequest, Outlook, is_up, joined};
+use crate::model::change::{Class, DriftClass, Subject};
+use crate::model::draft::Draft;
+use crate::model::note::{Note, NoteKind};
+use crate::skills::environment::modules::Verdict;
+use crate::skills::environment::render::{
+    APPLICATION_SERVICE, DATABASE_SERVICE, MAX_CONNECTIONS, image_major,
+};
+use crate::skills::environment::spec::EnvironmentSpec;
+
+/// Connections that a server keeps for its superusers.
+const RESERVED_CONNECTIONS: u32 = 3;
+
+/// Fields that this version accepts without effect.
+pub(super) fn not_enforced(spec: &EnvironmentSpec, draft: &mut Draft<EnvironmentAction>) {
+    for (field, is_set) in [
+        ("data", spec.data.is_some()),
+        ("gates", spec.gates.is_some()),
+        ("ingress", spec.ingress.is_some()),
+        ("lifetime", spec.lifetime.is_some()),
+        ("mail", spec.mail.is_some()),
+        ("network", spec.network.is_some()),
+    ] {
+        if is_set {
+            let text = format!("`{field}` is not enforced by this version");
+            draft.notes.push(Note::new(NoteKind::NotEnforced, None, text));
+        }
+    }
+}
+
+pub(super) fn chosen(request: &EnvironmentRequest<'_>, draft: &mut Draft<EnvironmentAction>) {
+    let chosen = &request.rendered.options.chosen;
+    if !chosen.is_empty() {
+        let text = format!("odoo.conf, where the document says nothing: {}", chosen.join(", "));
+        draft.notes.push(Note::new(NoteKind::Reported, None, text));
+    }
+}
+
+/// What a person has to know of the database and its modules.
+pub(super) fn outlook(
+    request: &EnvironmentRequest<'_>,
+    outlook: &Outlook,
+    subject: &Subject,
+    draft: &mut Draft<EnvironmentAction>,
+) {
+    if let Some(why) = &outlook.unknown {
+        draft.unknown(Some(subject.clone()), why.clone());
+    }
+    if let Verdict::Refuse(why) = &outlook.verdict {
+        let class = if request.is_applied { Class::Drift(DriftClass::State) } else { Class::Change };
+        draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject.clone(), class, why.clone()));
+        joined::leave(request, APPLICATION_SERVICE, "waits for its database", draft);
+    }
+    if let Some(container) = request.running_update() {
+        let text =
+            format!("modules are being installed or updated in container `{container}`: it is waited for");
+        draft.notes.push(Note::new(NoteKind::Blocked, Some(subject.clone()), text));
+        joined::leave(request, APPLICATION_SERVICE, "waits for the update under way", draft);
+    }
+    for (name, obstacle) in &outlook.obstacles {
+        let text = format!("module `{name}`: {obstacle}");
+        draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
+    }
+    if outlook.is_unremembered {
+        let text = "no checksums are remembered, so it can't be told which modules changed since they were last updated: \
+                    `odoo.modules.update: all` updates all once and remembers";
+        draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
+    }
+}
+
+/// A server of another major version can't read the data, and destroys nothing but the service when it tries.
+pub(super) fn keep_version(
+    request: &EnvironmentRequest<'_>,
+    subject: &Subject,
+    draft: &mut Draft<EnvironmentAction>,
+) {
+    let Some(managed) = &request.spec.database.managed else { return };
+    let server =
+        request.facts.and_then(|facts| facts.database.known()).map_or("", |facts| facts.server.as_str());
+    // One that doesn't run is known by the image that it ran.
+    let name = request.container_of(DATABASE_SERVICE);
+    let container =
+        request.engine.facts.containers.iter().find(|container| Some(&container.name) == name.as_ref());
+    let found = major(server).or_else(|| image_major(&container?.image));
+    let wanted = image_major(&managed.image);
+    let (Some(found), Some(wanted)) = (found, wanted) else { return };
+    if found != wanted {
+        let text = format!(
+            "volume `{}` holds the data of PostgreSQL {found}, which `{}` can't read: dump the database, name a new volume, and restore it there",
+            managed.volume, managed.image
+        );
+        draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject.clone(), Class::Change, text));
+        joined::leave(request, DATABASE_SERVICE, "waits for data that it can read", draft);
+    }
+}
+
+/// The first number of a version such as `16.4`.
+fn major(version: &str) -> Option<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// A probe that fails says so, whatever the container's state is.
+pub(super) fn probes(request: &EnvironmentRequest<'_>, draft: &mut Draft<EnvironmentAction>) {
+    let Some(application) = request.application().filter(|container| is_up(container)) else { return };
+    let probes = request.facts.map_or(&[][..], |facts| facts.probes.as_slice());
+    for probe in probes.iter().filter(|probe| !probe.ok) {
+        let text = format!("probe `{}`: {}", probe.name, probe.answer);
+        let subject = Subject::container(application.name.clone());
+        draft.notes.push(Note::new(NoteKind::Unhealthy, Some(subject), text));
+    }
+}
+
+/// Whether all processes together may open more connections than the server takes.
+pub(super) fn connections(request: &EnvironmentRequest<'_>, draft: &mut Draft<EnvironmentAction>) {
+    let observed =
+        request.facts.and_then(|facts| facts.database.known()).and_then(|facts| facts.max_connections);
+    let said = request.spec.database.managed.as_ref().map(|managed| {
+        let setting =
+            managed.settings.get("max_connections").and_then(|value| value.to_string().parse().ok());
+        setting.unwrap_or(MAX_CONNECTIONS)
+    });
+    let Some(most) = said.or(observed) else { return };
+    let free = most.saturating_sub(RESERVED_CONNECTIONS);
+    let asked = request.rendered.options.connections();
+    if asked.most > free {
+        let fits = (free / asked.processes.max(1)).max(1);
+        let text = format!(
+            "{} processes with `db_maxconn` {} may open {} connections, and the database takes {free}: set `db_maxconn: {fits}`",
+            asked.processes, asked.each, asked.most
+        );
+        draft.notes.push(Note::new(NoteKind::Reported, None, text));
+    }
+}
