@@ -182,7 +182,13 @@ mod tests {
     }
 
     fn file(path: &str, secret: bool) -> FileSpec {
-        FileSpec { host_path: path.to_owned(), target: path.to_owned(), digest: None, secret }
+        FileSpec {
+            host_path: path.to_owned(),
+            target: path.to_owned(),
+            digest: None,
+            secret,
+            follows_code: false,
+        }
     }
 
     #[test]

@@ -177,6 +177,8 @@ pub struct FileSpec {
     pub digest: Option<String>,
     /// Whether its content is a secret.
     pub secret: bool,
+    /// Whether its container has to wait until the code is at its commit.
+    pub follows_code: bool,
 }
 
 /// A file that is copied into a container, because its content is given inline or by a variable.

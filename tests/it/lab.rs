@@ -10,7 +10,7 @@ mod logs;
 mod mail;
 mod modules;
 mod neutralize;
-mod odoo;
+pub mod odoo;
 mod postgres;
 mod server;
 mod updates;

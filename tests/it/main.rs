@@ -9,6 +9,7 @@ mod disk;
 mod effects;
 mod effects_tls;
 mod engine;
+mod environments;
 mod house;
 mod lab;
 mod layout;

@@ -43,7 +43,7 @@ pub(super) fn provide_image<'a>(
 pub(super) fn provide_files(request: &ProjectRequest<'_>, wanted: &Wanted<'_>, decision: &mut Decision) {
     let Some(step) = decision.step.as_mut().filter(|_| decision.creates) else { return };
     step.needs.extend(request.files.moving.clone());
-    let of_repository = wanted.service.files.iter().filter(|file| file.digest.is_some());
+    let of_repository = wanted.service.files.iter().filter(|file| file.follows_code);
     let paths: Vec<&str> = of_repository.map(|file| file.host_path.as_str()).collect();
     if let Some(why) = request.files.blocked.as_ref().filter(|_| !paths.is_empty()) {
         return drop_step(decision, NoteKind::Blocked, why, false);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::engine::observe::{ContainerFacts, EngineFacts};
+use crate::model::id::{Kind, ResourceId};
 use crate::observed::observation::{Observation, checkout_key};
 use crate::plan::plan::Plan;
 use crate::plan::step::SubjectKind;
@@ -15,6 +16,8 @@ pub(super) struct Changed<'a> {
     things: BTreeSet<Thing<'a>>,
     /// Containers by host and name, those of former names too.
     containers: BTreeSet<(&'a str, &'a str)>,
+    /// Environments by host and name.
+    environments: BTreeSet<(&'a str, &'a str)>,
 }
 
 /// A thing by host, sort and name.
@@ -25,7 +28,8 @@ impl<'a> Changed<'a> {
     pub(super) fn new(plan: &'a Plan, before: &'a Observation, after: &'a Observation) -> Self {
         let things = plan.steps.iter();
         let things = things.map(|step| (step.host.as_str(), step.subject.kind, step.subject.name.as_str()));
-        Changed::of(things.collect(), &[before, after])
+        let steps = plan.steps.iter().map(|step| (step.host.as_str(), &step.resource));
+        Changed::of(things.collect(), steps, &[before, after])
     }
 
     /// What the operations of a journal changed.
@@ -35,10 +39,15 @@ impl<'a> Changed<'a> {
             let kind = serde_json::from_value(Value::from(kind)).ok()?;
             Some((entry.host.as_str(), kind, name))
         };
-        Changed::of(journal.iter().filter_map(thing).collect(), &[after])
+        let entries = journal.iter().map(|entry| (entry.host.as_str(), &entry.resource));
+        Changed::of(journal.iter().filter_map(thing).collect(), entries, &[after])
     }
 
-    fn of(things: BTreeSet<Thing<'a>>, worlds: &[&'a Observation]) -> Self {
+    fn of(
+        things: BTreeSet<Thing<'a>>,
+        resources: impl Iterator<Item = (&'a str, &'a ResourceId)>,
+        worlds: &[&'a Observation],
+    ) -> Self {
         let named: BTreeSet<(&str, &str)> = things
             .iter()
             .filter(|(_, kind, _)| *kind == SubjectKind::Container)
@@ -58,7 +67,9 @@ impl<'a> Changed<'a> {
         let renamed = all.iter().filter(|(_, found)| ids.contains(found.id.as_str()));
         let mut containers = named.clone();
         containers.extend(renamed.map(|(host, found)| (*host, found.name.as_str())));
-        Changed { things, containers }
+        let environments = resources.filter(|(_, id)| id.kind == Kind::Environment);
+        let environments = environments.map(|(host, id)| (host, id.name.as_str())).collect();
+        Changed { things, containers, environments }
     }
 
     /// The hosts that are acted on.
@@ -97,7 +108,9 @@ impl<'a> Changed<'a> {
             .map(|(host, _, path)| checkout_key(host, path))
             .map(|key| (key.clone(), json!(world.checkouts.get(&key))))
             .collect();
-        json!({"hosts": hosts, "checkouts": checkouts})
+        let environments: BTreeMap<&str, Value> =
+            self.environments.iter().map(|(_, name)| (*name, json!(world.environments.get(*name)))).collect();
+        json!({"hosts": hosts, "checkouts": checkouts, "environments": environments})
     }
 
     fn host_facts(&self, host: &str, facts: &EngineFacts) -> Value {
@@ -151,11 +164,15 @@ impl<'a> Changed<'a> {
         let mut hosts = Map::new();
         for host in self.hosts() {
             let Some(facts) = world.hosts.get(&host).and_then(|facts| facts.known()) else { continue };
-            let containers: Map<String, Value> = self
+            let mut containers: Map<String, Value> = self
                 .containers(&host, facts)
                 .into_iter()
                 .map(|found| (found.name.clone(), json!(found.state)))
                 .collect();
+            for (_, name) in self.environments.iter().filter(|(of, _)| **of == host) {
+                let probes = world.environments.get(*name).map(|facts| &facts.probes);
+                containers.insert(format!("Environment/{name}"), json!(probes));
+            }
             hosts.insert(host, Value::Object(containers));
         }
         Value::Object(hosts)

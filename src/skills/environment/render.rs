@@ -205,6 +205,8 @@ fn mounted(file: &RenderedFile, target: &str) -> FileSpec {
         target: target.to_owned(),
         digest: Some(digest(&file.content)),
         secret: true,
+        // The database's server has nothing to do with the code, which waits for the database.
+        follows_code: file.service == APPLICATION_SERVICE,
     }
 }
 

@@ -26,7 +26,7 @@ const STOP_GRACE: Duration = Duration::from_secs(30);
 /// Lines of a run's log that are kept.
 const KEPT_LINES: usize = 2_000;
 /// Lines of a run's log that an error repeats.
-const TOLD_LINES: usize = 25;
+const TOLD_LINES: usize = 100;
 /// Characters of a cause that are told.
 const CAUSE_MAX: usize = 300;
 /// Modules that a text names.

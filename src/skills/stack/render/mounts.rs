@@ -85,6 +85,7 @@ fn add_volume(project: &Canonical, context: &RenderContext, node: &Node, all: &m
                 all.files.push(FileSpec {
                     host_path: source.clone(),
                     target: target.clone(),
+                    follows_code: digest.is_some(),
                     digest,
                     secret: false,
                 });
@@ -222,7 +223,14 @@ fn add_file(
         return;
     }
     let digest = (context.digest)(&file);
-    all.files.push(FileSpec { host_path: file.clone(), target: target.clone(), digest, secret });
+    let follows_code = digest.is_some();
+    all.files.push(FileSpec {
+        host_path: file.clone(),
+        target: target.clone(),
+        digest,
+        secret,
+        follows_code,
+    });
     all.mounts.get_or_insert_default().push(Mount {
         typ: Some(MountType::BIND),
         source: Some(file),
