@@ -33,11 +33,11 @@ pub use leftovers::{Leftover, leftovers};
 pub use masking::Masking;
 pub use rules::IgnoreRules;
 
-use super::observe::EngineFacts;
+use super::observe::{ContainerFacts, EngineFacts};
 use super::operation::EngineOperation;
 use super::request::container_name;
 use super::spec::{DependencyCondition, ProjectSpec, ServiceSpec};
-use crate::model::change::{Class, DriftClass, Subject};
+use crate::model::change::{Class, DriftClass, FieldDiff, Subject};
 use crate::model::draft::{Draft, DraftStep};
 use crate::model::hash::{canonical_json, sha256_hex};
 use crate::model::id::ResourceId;
@@ -213,6 +213,20 @@ pub fn plan_project(request: &ProjectRequest<'_>) -> Draft<EngineOperation> {
     networks::plan(request, &mut surroundings, &mut draft);
     services::plan(request, &surroundings, &mut draft);
     draft
+}
+
+/// In which fields a container of somebody else's differs from what a service asks for; why that can't be told.
+pub fn differences(
+    request: &ProjectRequest<'_>,
+    service: &ServiceSpec,
+    container: &ContainerFacts,
+) -> Result<Vec<FieldDiff>, String> {
+    let wanted = wanted::Wanted::new(request, service);
+    let mut found = compare::compare(request, &wanted, container);
+    match found.unknown.pop() {
+        Some(why) => Err(why),
+        None => Ok(found.fields),
+    }
 }
 
 /// The fingerprint of a step: what it was decided on, ids and times left out so that it can be recognised again.

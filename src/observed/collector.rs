@@ -106,7 +106,11 @@ fn request(desired: &DesiredState, host: &str, key: &HmacKey) -> ObserveRequest 
         // A file that one service holds for a secret is one for all.
         *files.entry(file.host_path.clone()).or_default() |= file.secret;
     }
+    let adopted = desired.environments.values().filter(|it| it.resource.spec.host == host);
+    let adopted =
+        adopted.filter_map(|it| it.resource.spec.adopt.as_ref()).map(|adopt| adopt.container.clone());
     ObserveRequest {
+        containers: adopted.collect(),
         references: services().map(|service| service.image.clone()).collect(),
         projects: projects.iter().map(|project| project.name.clone()).collect::<BTreeSet<_>>(),
         files,

@@ -26,6 +26,8 @@ pub struct ObserveRequest {
     pub references: BTreeSet<String>,
     /// Projects of the desired state: their containers are inspected whoever made them.
     pub projects: BTreeSet<String>,
+    /// Names of containers of somebody else's whose fields are read too.
+    pub containers: BTreeSet<String>,
     /// Files of the desired state by path on the host, and whether their content is a secret.
     pub files: BTreeMap<String, bool>,
     /// The key under which a secret file's digest is kept; without it such a file stays unknown.
@@ -83,7 +85,8 @@ async fn inspect(docker: &Docker, request: &ObserveRequest, listed: Vec<Containe
         let label = |name: &str| container.labels.as_ref().and_then(|labels| labels.get(name));
         let project = label(labels::COMPOSE_PROJECT);
         let concerns_us = label(labels::RESOURCE).is_some()
-            || project.is_some_and(|project| request.projects.contains(project));
+            || project.is_some_and(|project| request.projects.contains(project))
+            || request.containers.contains(&facts::name(&container));
         let Some(id) = container.id.clone().filter(|_| concerns_us) else { return Some((container, None)) };
         match docker.container(&id).await {
             Ok(None) => None,

@@ -200,9 +200,10 @@ fn unknown(mut outlook: Outlook, why: String) -> Outlook {
 pub fn plan_environment(request: &EnvironmentRequest<'_>, outlook: &Outlook) -> Draft<EnvironmentAction> {
     let mut draft = Draft::default();
     say::not_enforced(request.spec, &mut draft);
-    if request.spec.adopt.is_some() {
+    if let Some(adopt) = &request.spec.adopt {
         let text = "adoption is not supported by this version: observed only";
         draft.notes.push(Note::new(NoteKind::Blocked, None, text));
+        say::adopted(request, &adopt.container, &mut draft);
         return draft;
     }
     say::chosen(request, &mut draft);

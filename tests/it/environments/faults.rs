@@ -119,7 +119,8 @@ fn an_update_that_fails_puts_the_code_back_and_is_not_tried_for_ever() {
         "{evidence}"
     );
     let logs = fs::read_dir(shop.files().join("logs")).unwrap().map(|entry| entry.unwrap().path());
-    let kept = logs.filter(|path| fs::read_to_string(path).unwrap().contains("cannot be updated")).count();
+    let kept =
+        logs.filter(|path| fs::read_to_string(path).unwrap().contains("ValueError: lab_fails")).count();
     assert_eq!(kept, 1, "the log of the run is kept");
     // The controller leaves it now; a commit that mends it is taken.
     let mut serve =

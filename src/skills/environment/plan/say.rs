@@ -1,6 +1,8 @@
 //! What is said of an Environment beside what is done.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use crate::engine::plan::differences;
+
 use super::{EnvironmentAction, EnvironmentRequest, Outlook, is_up, joined};
 use crate::model::change::{Class, DriftClass, Subject};
 use crate::model::draft::Draft;
@@ -100,6 +102,35 @@ pub(super) fn keep_version(
 /// The first number of a version such as `16.4`.
 fn major(version: &str) -> Option<u32> {
     version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// How a container that is to be taken over differs from the one that would be made.
+pub(super) fn adopted(request: &EnvironmentRequest<'_>, name: &str, draft: &mut Draft<EnvironmentAction>) {
+    let subject = Subject::container(name);
+    let found = request.engine.facts.containers.iter().find(|container| container.name == name);
+    let services = &request.engine.project.services;
+    let service = services.iter().find(|service| service.name == APPLICATION_SERVICE);
+    let (Some(container), Some(service)) = (found, service) else {
+        let text = "is to be adopted, and there is none of that name";
+        draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject), text));
+        return;
+    };
+    let mut note = match differences(&request.engine, service, container) {
+        Ok(fields) if fields.is_empty() => {
+            Note::new(NoteKind::Reported, Some(subject), "is as the document says")
+        }
+        Ok(fields) => Note {
+            fields,
+            ..Note::new(NoteKind::Reported, Some(subject), "is not what the document would make")
+        },
+        Err(why) => {
+            draft.unknown(Some(subject), why);
+            return;
+        }
+    };
+    // Labels are how we would find it again; what it was made without is no difference of the service.
+    note.fields.retain(|field| !field.field.starts_with("labels."));
+    draft.notes.push(note);
 }
 
 /// A probe that fails says so, whatever the container's state is.
