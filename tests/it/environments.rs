@@ -2,6 +2,7 @@
 //!
 //! Each test says which condition, reason and evidence a fault ends with, and that no row was lost.
 
+mod adoption;
 mod faults;
 mod neighbours;
 mod starts;
