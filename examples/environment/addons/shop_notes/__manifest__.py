@@ -1,0 +1,6 @@
+{
+    "name": "Shop notes",
+    "version": "1.0.0",
+    "depends": ["base"],
+    "license": "LGPL-3",
+}
