@@ -50,6 +50,8 @@ def render(rows, runs, program, compose):
         "- **killed → start issued**: from the engine's `die` event to the journal row that precedes the start call.",
         "- **commit → first operation**: from the end of `git commit` to the first journal row.",
         "- **closure** and **modules**: `ipaictl deps -q` over trees of manifests of two KiB each; the peer is `manifestoo list-depends --transitive`.",
+        "- **commit → healthy**: `ipaictl apply` of one environment on the tests' stand-in for Odoo, evidence, verification and five probes included; the",
+        "  peer is the commands alone, until the login page answers. A real Odoo takes longer on both sides, so that what we add weighs less.",
         "- **planning**: `cargo bench --bench planning`, pure, no I/O; peak is the process's.",
         "",
     ]
