@@ -16,6 +16,7 @@ use crate::config::{Environment, Settings};
 use crate::desired::state::DesiredState;
 use crate::desired::{At, LoadOptions, Source, load};
 use crate::error::source_hint;
+use crate::model::id::ResourceId;
 use crate::model::problem::error_chain as chain;
 use crate::reconcile::{KEY_FILE, resolver, source_settings};
 use crate::record::facts::{Fact, HEARTBEAT, is_alive};
@@ -185,16 +186,13 @@ fn count(number: usize, what: &str) -> String {
 
 fn secrets_check(state: &DesiredState) -> Check {
     const NAME: &str = "secrets";
-    let unknown: Vec<String> = state
-        .stacks
-        .iter()
-        .filter_map(|(name, stack)| match &stack.project {
-            Err(unknown) if unknown.secret_missing => Some(format!("Stack/{name}: {}", unknown.why)),
-            _ => None,
-        })
-        .collect();
+    let missing = |id: &ResourceId| {
+        let unknown = state.unknown(id).filter(|unknown| unknown.secret_missing)?;
+        Some(format!("{id}: {}", unknown.why))
+    };
+    let unknown: Vec<String> = state.ids().iter().filter_map(missing).collect();
     if unknown.is_empty() {
-        Check::ok(NAME, "all that the stacks need have a value")
+        Check::ok(NAME, "all that stacks and environments need have a value")
     } else {
         let mend = "Set them where the controller runs: in its environment, a file, or the age identity.";
         Check::fail(NAME, unknown.join("; "), mend)

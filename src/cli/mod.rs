@@ -75,10 +75,11 @@ impl Session {
             self.ui.progress_text(&problem.to_string());
         }
         self.ui.detail(&format!(
-            "It declares {}, {}, {}.",
+            "It declares {}, {}, {}, {}.",
             count(state.hosts.len(), "host", "hosts"),
             count(state.repositories.len(), "repository", "repositories"),
-            count(state.stacks.len(), "stack", "stacks")
+            count(state.stacks.len(), "stack", "stacks"),
+            count(state.environments.len(), "environment", "environments")
         ));
         Ok(state)
     }

@@ -34,8 +34,10 @@ pub(super) fn healthy(
     if view.resource.id.kind != Kind::Repository && !matches!(engine, Some(Known::Known(_))) {
         return answer(kind, Status::Unknown, Reason::Unobserved, "the engine could not be read");
     }
+    let probes = probes(observed, &view.resource.id);
     if let Some(note) = view.note(&[NoteKind::Unhealthy]) {
-        return answer(kind, Status::False, Reason::Unhealthy, message(note));
+        let text = if probes.is_empty() { message(note) } else { format!("{} ({probes})", message(note)) };
+        return answer(kind, Status::False, Reason::Unhealthy, text);
     }
     let down = |step: &&&Step| {
         step.subject.kind == SubjectKind::Container && matches!(step.action, Action::Create | Action::Start)
@@ -71,7 +73,14 @@ pub(super) fn healthy(
         let text = format!("container {}: its health check has not passed yet", container.name);
         return answer(kind, Status::Unknown, Reason::WaitingForHealth, text);
     }
-    answer(kind, Status::True, Reason::InSync, "")
+    answer(kind, Status::True, Reason::InSync, probes)
+}
+
+/// What the probes of an Environment answered; empty for everything else.
+fn probes(observed: &Observation, id: &ResourceId) -> String {
+    let facts = observed.environments.get(&id.name).filter(|_| id.kind == Kind::Environment);
+    let probes = facts.into_iter().flat_map(|facts| &facts.probes);
+    probes.map(|probe| format!("{}: {}", probe.name, probe.answer)).collect::<Vec<_>>().join("; ")
 }
 
 /// Whether a note is about a container that is wanted and was not made or started, for whatever reason.

@@ -28,10 +28,24 @@ pub struct ModulesQuestion<'a> {
     pub was_there: bool,
 }
 
+/// What is to be done, and what a person has to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is to be done.
+    pub verdict: Verdict,
+    /// Modules that a person has to look at.
+    pub obstacles: BTreeMap<String, Obstacle>,
+    /// Whether nothing tells how old the installed modules are.
+    pub is_unremembered: bool,
+    /// Installed modules of which other content will be there, and that are not to be updated: a server that runs has the old.
+    pub stale: Vec<String>,
+}
+
 /// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing, and nothing is in the way.
+    #[default]
     Current,
     /// It has to be looked at again once its server runs.
     Later,
@@ -43,9 +57,9 @@ pub enum Verdict {
     Refuse(String),
 }
 
-/// Decides about the database and its modules. Obstacles of single modules come beside the verdict.
-pub fn judge(question: &ModulesQuestion<'_>) -> (Verdict, BTreeMap<String, Obstacle>, bool) {
-    let nothing = |verdict| (verdict, BTreeMap::new(), false);
+/// Decides about the database and its modules.
+pub fn judge(question: &ModulesQuestion<'_>) -> Judgement {
+    let nothing = |verdict| Judgement { verdict, ..Judgement::default() };
     let ModulesQuestion { spec, database, .. } = question;
     let name = spec.database_name();
     match &database.state {
@@ -108,7 +122,7 @@ pub fn wrong_series(spec: &EnvironmentSpec, database: &DatabaseFacts) -> Option<
     })
 }
 
-fn initialize(question: &ModulesQuestion<'_>) -> (Verdict, BTreeMap<String, Obstacle>, bool) {
+fn initialize(question: &ModulesQuestion<'_>) -> Judgement {
     let states = BTreeMap::new();
     let present = with_image(question, &states);
     let mut decision = decide(&Question {
@@ -123,13 +137,13 @@ fn initialize(question: &ModulesQuestion<'_>) -> (Verdict, BTreeMap<String, Obst
         // A database without what it is for would look like one that is done.
         let names: Vec<String> = obstacles.iter().map(|(name, why)| format!("`{name}`: {why}")).collect();
         let why = format!("no database is made while {}", names.join("; "));
-        return (Verdict::Refuse(why), BTreeMap::new(), false);
+        return Judgement { verdict: Verdict::Refuse(why), ..Judgement::default() };
     }
     decision.install.entry(BASE.to_owned()).or_insert(Reason::NotInstalled);
-    (Verdict::Initialize(decision), BTreeMap::new(), false)
+    Judgement { verdict: Verdict::Initialize(decision), ..Judgement::default() }
 }
 
-fn change(question: &ModulesQuestion<'_>) -> (Verdict, BTreeMap<String, Obstacle>, bool) {
+fn change(question: &ModulesQuestion<'_>) -> Judgement {
     let ModulesQuestion { spec, database, .. } = question;
     let states: BTreeMap<String, String> =
         database.modules.iter().map(|(name, module)| (name.clone(), module.state.clone())).collect();
@@ -160,7 +174,11 @@ fn change(question: &ModulesQuestion<'_>) -> (Verdict, BTreeMap<String, Obstacle
     let obstacles = std::mem::take(&mut decision.obstacles);
     let unremembered = std::mem::take(&mut decision.is_unremembered) && has_own(database, question.present);
     let verdict = if decision.is_empty() { Verdict::Current } else { Verdict::Change(decision) };
-    (verdict, obstacles, unremembered)
+    let stale = match spec.odoo.modules.update {
+        UpdateWhich::None => ask(UpdatePolicy::Changed).update.into_keys().collect(),
+        UpdateWhich::Changed | UpdateWhich::All => Vec::new(),
+    };
+    Judgement { verdict, obstacles, is_unremembered: unremembered, stale }
 }
 
 /// Whether any module of the addons roots is installed.

@@ -12,7 +12,7 @@ mod say;
 use std::collections::BTreeMap;
 
 use super::facts::{DatabaseFacts, DatabaseState, EnvironmentFacts};
-use super::modules::{ModulesQuestion, Verdict, judge};
+use super::modules::{Judgement, ModulesQuestion, Verdict, judge};
 use super::operation::{DatabaseServer, DatabaseTarget, EnvironmentOperation};
 use super::render::{APPLICATION_SERVICE, DATABASE_SERVICE, Rendered, owner, root_path};
 use super::spec::{EnvironmentSpec, RunState};
@@ -65,11 +65,7 @@ pub struct EnvironmentRequest<'a> {
 #[derive(Debug, Clone)]
 pub struct Outlook {
     /// What is to be done.
-    pub verdict: Verdict,
-    /// Modules that a person has to look at.
-    pub obstacles: BTreeMap<String, Obstacle>,
-    /// Whether nothing tells how old the installed modules are.
-    pub is_unremembered: bool,
+    pub judgement: Judgement,
     /// Why the code must not be moved now.
     pub hold: Option<String>,
     /// The fingerprint that the step for the modules has, if there is one.
@@ -136,15 +132,13 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
     let fingerprint =
         sha256_hex(format!("{}\0{}", database_subject(request.database), request.digest).as_bytes());
     let mut outlook = Outlook {
-        verdict: Verdict::Later,
-        obstacles: BTreeMap::new(),
-        is_unremembered: false,
+        judgement: Judgement { verdict: Verdict::Later, ..Judgement::default() },
         hold: None,
         fingerprint,
         unknown: None,
     };
     if running(request.spec) != Running::Started {
-        outlook.verdict = Verdict::Current;
+        outlook.judgement.verdict = Verdict::Current;
         return outlook;
     }
     if let Some(container) = request.running_update() {
@@ -176,12 +170,13 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         image: request.image(),
         was_there: request.was_there(),
     };
-    (outlook.verdict, outlook.obstacles, outlook.is_unremembered) = judge(&question);
+    outlook.judgement = judge(&question);
     let lost = outlook
+        .judgement
         .obstacles
         .iter()
         .find(|(_, obstacle)| matches!(obstacle, Obstacle::Gone | Obstacle::NowUnusable { .. }));
-    outlook.hold = match (&outlook.verdict, lost) {
+    outlook.hold = match (&outlook.judgement.verdict, lost) {
         (Verdict::Later, _) => Some("the database is read once its server runs".to_owned()),
         (Verdict::Refuse(why), _) => Some(why.clone()),
         (_, Some((name, obstacle))) => Some(format!("module `{name}`: {obstacle}")),
@@ -216,8 +211,8 @@ pub fn plan_environment(request: &EnvironmentRequest<'_>, outlook: &Outlook) -> 
     own_folders(request, &mut draft);
     if running(request.spec) == Running::Started {
         let subject = database_subject(request.database);
-        let is_there =
-            !matches!(outlook.verdict, Verdict::Later | Verdict::Refuse(_)) && outlook.unknown.is_none();
+        let is_there = !matches!(outlook.judgement.verdict, Verdict::Later | Verdict::Refuse(_))
+            && outlook.unknown.is_none();
         if is_there || request.was_there() {
             draft.subjects.insert(subject.to_string(), request.spec.odoo.version.clone());
         }

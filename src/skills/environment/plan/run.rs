@@ -32,10 +32,11 @@ pub(super) fn plan(
     outlook: &Outlook,
     draft: &mut Draft<EnvironmentAction>,
 ) {
-    let (decision, initialize) = match &outlook.verdict {
+    let (decision, initialize) = match &outlook.judgement.verdict {
         Verdict::Initialize(decision) => (decision, true),
         Verdict::Change(decision) => (decision, false),
-        Verdict::Current | Verdict::Later | Verdict::Refuse(_) => return,
+        Verdict::Current => return restart(request, &outlook.judgement.stale, draft),
+        Verdict::Later | Verdict::Refuse(_) => return,
     };
     // What could not be moved to its commit is not run either.
     if request.engine.files.blocked.is_some() {
@@ -92,6 +93,34 @@ pub(super) fn plan(
         fingerprint: outlook.fingerprint.clone(),
         operations,
         undo,
+        ..DraftStep::on(subject)
+    });
+}
+
+/// Code that is not to be updated is read by a server only when it starts.
+fn restart(request: &EnvironmentRequest<'_>, stale: &[String], draft: &mut Draft<EnvironmentAction>) {
+    let is_new = !request.is_applied && !stale.is_empty();
+    let Some(moving) = request.engine.files.moving.clone().filter(|_| is_new) else { return };
+    let Some(container) = request.application().filter(|container| is_up(container)) else { return };
+    let subject = Subject::container(container.name.clone());
+    if draft.steps.iter().any(|step| step.subject == subject) {
+        return;
+    }
+    let names: Vec<&str> = stale.iter().map(String::as_str).collect();
+    draft.steps.push(DraftStep {
+        action: Action::Restart,
+        class: Class::Change,
+        cause: format!("new code of {}, which is not to be updated", names.join(", ")),
+        risk: Risk::Restart,
+        needs: vec![moving],
+        fingerprint: sha256_hex(format!("{}\0{}", container.id, names.join(",")).as_bytes()),
+        operations: vec![
+            EnvironmentAction::Engine(EngineOperation::RestartContainer {
+                container: Target::Id(container.id.clone()),
+                grace: grace(request),
+            }),
+            joined::wait(&container.name, health_timeout(request.spec)),
+        ],
         ..DraftStep::on(subject)
     });
 }

@@ -51,7 +51,7 @@ pub(super) fn outlook(
     if let Some(why) = &outlook.unknown {
         draft.unknown(Some(subject.clone()), why.clone());
     }
-    if let Verdict::Refuse(why) = &outlook.verdict {
+    if let Verdict::Refuse(why) = &outlook.judgement.verdict {
         let class = if request.is_applied { Class::Drift(DriftClass::State) } else { Class::Change };
         draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject.clone(), class, why.clone()));
         joined::leave(request, APPLICATION_SERVICE, "waits for its database", draft);
@@ -62,11 +62,11 @@ pub(super) fn outlook(
         draft.notes.push(Note::new(NoteKind::Blocked, Some(subject.clone()), text));
         joined::leave(request, APPLICATION_SERVICE, "waits for the update under way", draft);
     }
-    for (name, obstacle) in &outlook.obstacles {
+    for (name, obstacle) in &outlook.judgement.obstacles {
         let text = format!("module `{name}`: {obstacle}");
         draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
     }
-    if outlook.is_unremembered {
+    if outlook.judgement.is_unremembered {
         let text = "no checksums are remembered, so it can't be told which modules changed since they were last updated: \
                     `odoo.modules.update: all` updates all once and remembers";
         draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
