@@ -10,6 +10,8 @@ pub const SECRET_HASH: &str = "dev.ipai.secret-hash";
 pub const CONTENT_HASH: &str = "dev.ipai.content-hash";
 /// The operation that made it; finds a creation whose answer was lost.
 pub const OPERATION: &str = "dev.ipai.op-id";
+/// `Kind/name` of the resource for which a container does one thing and ends; it is none of the resource's own.
+pub const RUN: &str = "dev.ipai.run";
 /// Names of the fields that were asked for although the engine's configuration fills them in when nobody asks
 /// (`logging.options.max-size,ulimits.nofile`); whatever else of those is found was filled in by the engine.
 pub const ASKED: &str = "dev.ipai.asked";

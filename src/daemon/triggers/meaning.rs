@@ -129,6 +129,11 @@ impl Watched {
     }
 
     fn container_event(&mut self, event: &Event<'_>) -> Vec<Effect> {
+        // Whoever began it may be gone; what it did is looked at when it ends.
+        if let Some(resource) = event.attributes.get(labels::RUN).and_then(|text| ResourceId::parse(text)) {
+            let has_ended = event.action == "die";
+            return has_ended.then_some(Effect::Resource(resource, News::Worse)).into_iter().collect();
+        }
         let Some(resource) = owner(event.attributes).or_else(|| self.owner_of(event.id)) else {
             return Vec::new();
         };
@@ -201,6 +206,15 @@ fn owner(labels: &BTreeMap<String, String>) -> Option<ResourceId> {
 mod tests {
     use super::*;
     use crate::model::id::Kind;
+
+    #[test]
+    fn the_end_of_a_run_wakes_its_environment_and_nothing_else_of_it_does() {
+        let mut watched = Watched::default();
+        let shop = ResourceId::new(Kind::Environment, "shop");
+        let run = [("dev.ipai.run", "Environment/shop")];
+        assert_eq!(see(&mut watched, "container", "start", &run), []);
+        assert_eq!(see(&mut watched, "container", "die", &run), [Effect::Resource(shop, News::Worse)]);
+    }
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

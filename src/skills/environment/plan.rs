@@ -16,6 +16,7 @@ use super::modules::{Judgement, ModulesQuestion, Verdict, judge};
 use super::operation::{DatabaseServer, DatabaseTarget, EnvironmentOperation};
 use super::render::{APPLICATION_SERVICE, DATABASE_SERVICE, Rendered, owner, root_path};
 use super::spec::{EnvironmentSpec, RunState};
+use crate::engine::labels;
 use crate::engine::observe::{ContainerFacts, ContainerStatus};
 use crate::engine::operation::EngineOperation;
 use crate::engine::plan::{ProjectRequest, Running, plan_project};
@@ -27,8 +28,6 @@ use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::odoo::updates::{Obstacle, Present};
 
-/// The label of a container in which modules are installed or updated: the Environment.
-pub const RUN_LABEL: &str = "dev.ipai.run";
 /// One thing to do for an Environment.
 #[derive(Debug, Clone)]
 pub enum EnvironmentAction {
@@ -106,7 +105,7 @@ impl<'a> EnvironmentRequest<'a> {
     fn running_update(&self) -> Option<&'a str> {
         let resource = self.engine.resource.to_string();
         let containers = self.engine.facts.containers.iter();
-        let mut runs = containers.filter(|container| container.labels.get(RUN_LABEL) == Some(&resource));
+        let mut runs = containers.filter(|container| container.labels.get(labels::RUN) == Some(&resource));
         runs.find(|container| is_up(container)).map(|container| container.name.as_str())
     }
 

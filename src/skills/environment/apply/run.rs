@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::{EnvironmentContext, EnvironmentError, database, pause};
 use crate::clients::postgres::PostgresError;
 use crate::engine::apply::{Done, EngineError};
+use crate::engine::labels;
 use crate::engine::observe::{ContainerStatus, state};
 use crate::model::problem::error_chain;
 use crate::skills::environment::conf::DATA_DIR;
 use crate::skills::environment::facts::{DatabaseFacts, DatabaseState};
 use crate::skills::environment::observe::{MODULES_CHECKSUMS, STAMP, connect, database_address};
 use crate::skills::environment::operation::ModulesRun;
-use crate::skills::environment::plan::RUN_LABEL;
 
 /// How long the database's server may take to answer before a run: it may just have been made.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(120);
@@ -167,7 +167,7 @@ async fn make_room(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result
 }
 
 fn label(container: &ContainerInspectResponse) -> Option<&String> {
-    container.config.as_ref()?.labels.as_ref()?.get(RUN_LABEL)
+    container.config.as_ref()?.labels.as_ref()?.get(labels::RUN)
 }
 
 fn is_up(container: &ContainerInspectResponse) -> bool {

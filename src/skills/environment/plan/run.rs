@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig, NetworkingConfig};
 
-use super::{EnvironmentAction, EnvironmentRequest, Outlook, RUN_LABEL, database_subject, is_up, joined};
+use super::{EnvironmentAction, EnvironmentRequest, Outlook, database_subject, is_up, joined};
 use crate::engine::labels;
 use crate::engine::operation::{EngineOperation, Target};
 use crate::model::change::{Action, Class, DriftClass, FieldDiff, Risk, Subject};
@@ -257,7 +257,7 @@ fn body(
     body.exposed_ports = None;
     body.healthcheck = Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() });
     body.labels = Some(HashMap::from([
-        (RUN_LABEL.to_owned(), resource.to_owned()),
+        (labels::RUN.to_owned(), resource.to_owned()),
         (labels::OPERATION.to_owned(), operation_id.to_owned()),
     ]));
     let network = network_name(&request.engine.project.name);
