@@ -1,5 +1,6 @@
 //! What an Environment's document must keep beyond its schema: by itself, and as its tier demands.
 
+use super::environment_values;
 use super::typed::Described;
 use crate::model::problem::Problem;
 use crate::model::secret::is_secret_name;
@@ -21,6 +22,7 @@ pub fn check(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Proble
         let problem = environment.value("/metadata/name").error("invalid-value", message);
         problems.push(problem.with_hint("Its containers are named after it."));
     }
+    environment_values::check(environment, problems);
     check_choices(environment, problems);
     check_paths(environment, problems);
     check_config(environment, problems);

@@ -12,6 +12,7 @@ pub mod validate;
 pub mod typed;
 pub mod rules;
 pub mod environment_rules;
+pub mod environment_values;
 pub mod references;
 pub mod schema;
 pub mod repositories;

@@ -1,0 +1,193 @@
+//! Values in an Environment that follow the schema and still can't be meant: ports, names that are taken, places that
+//! are used already.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::typed::Described;
+use crate::model::problem::Problem;
+use crate::model::time::{parse_bytes, parse_duration};
+use crate::skills::environment::conf::DATA_DIR;
+use crate::skills::environment::render::CONF_TARGET;
+use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec};
+
+/// Databases that every server has for itself.
+const TAKEN_DATABASES: &[&str] = &["postgres", "template0", "template1"];
+/// The role as which Odoo refuses to work.
+const REFUSED_ROLE: &str = "postgres";
+/// The least memory in which a server starts.
+const MEMORY_MIN: u64 = 256 << 20;
+/// The longest time that anything is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The series that this version knows.
+const SERIES: &str = "18.0";
+/// The most processes and connections that anybody means.
+const COUNT_MAX: u32 = 10_000;
+
+/// Checks values.
+pub fn check(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    check_ports(environment, problems);
+    check_database(environment, problems);
+    check_places(environment, problems);
+    check_options(environment, problems);
+    check_sizes(environment, problems);
+    let odoo = &environment.resource.spec.odoo;
+    if odoo.version != SERIES {
+        let message = format!(
+            "this version knows Odoo {SERIES}: options and modules of {} are not checked against it",
+            odoo.version
+        );
+        problems.push(environment.value("/spec/odoo/version").warning("series-not-known", message));
+    }
+    if let Some(image) = odoo.image.as_ref().filter(|image| !is_reference(image)) {
+        let message = format!("`{image}` is no reference of an image");
+        let problem = environment.value("/spec/odoo/image").error("invalid-value", message);
+        problems.push(
+            problem.with_hint("Such as `odoo:18.0` or `registry.example/odoo@sha256:…`, in lower case."),
+        );
+    }
+}
+
+/// What an engine takes for the name of an image.
+fn is_reference(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
+    let name = text.split('@').next().unwrap_or(text);
+    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    let path =
+        name.split_once('/').filter(|(host, _)| host.contains(['.', ':'])).map_or(name, |(_, path)| path);
+    let is_lower = !path.chars().any(|c| c.is_ascii_uppercase());
+    text.chars().all(is_part) && is_lower && !path.is_empty()
+}
+
+fn check_ports(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    let publish = environment.resource.spec.publish.clone().unwrap_or_default();
+    let mut seen: Vec<(String, u32)> = Vec::new();
+    for (field, text) in [("http", &publish.http), ("gevent", &publish.gevent)] {
+        let Some(text) = text else { continue };
+        let place = environment.value(&format!("/spec/publish/{field}"));
+        let (address, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", text));
+        let number = port.parse::<u32>().unwrap_or(0);
+        if !(1..=65_535).contains(&number) {
+            problems
+                .push(place.error("invalid-value", format!("`{port}` is no port: they go from 1 to 65535")));
+        }
+        let bare = address.trim_start_matches('[').trim_end_matches(']');
+        if bare.parse::<IpAddr>().is_err() {
+            problems.push(place.error("invalid-value", format!("`{address}` is no address")));
+        }
+        let own = (bare.to_owned(), number);
+        if seen.contains(&own) {
+            problems.push(place.error("port-claimed-twice", format!("`{text}` is published twice")));
+        }
+        seen.push(own);
+    }
+}
+
+fn check_database(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    let spec = &environment.resource.spec;
+    let database = &spec.database;
+    let (sort, name, user) = match (&database.external, &database.managed) {
+        (Some(external), _) => ("external", &external.name, &external.user),
+        (None, Some(managed)) => ("managed", &managed.name, &managed.user),
+        (None, None) => return,
+    };
+    if TAKEN_DATABASES.contains(&name.as_str()) {
+        let message = format!("`{name}` is a database of the server itself");
+        let problem =
+            environment.value(&format!("/spec/database/{sort}/name")).error("invalid-value", message);
+        problems.push(problem.with_hint("Name one that is Odoo's alone."));
+    }
+    if user == REFUSED_ROLE {
+        let message = format!("Odoo refuses to work as the role `{REFUSED_ROLE}`");
+        let place = environment.key(&format!("/spec/database/{sort}/user"));
+        problems.push(place.error("invalid-value", message).with_hint("Use a role of its own."));
+    }
+    let Some(managed) = &database.managed else { return };
+    if managed.volume == spec.filestore.volume {
+        let message = format!("`{}` can't hold both the database and the filestore", managed.volume);
+        problems.push(environment.value("/spec/filestore/volume").error("volume-claimed-twice", message));
+    }
+    for name in managed.settings.keys() {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c);
+        if name.is_empty() || !name.chars().all(is_name) {
+            let pointer =
+                format!("/spec/database/managed/settings/{}", name.replace('~', "~0").replace('/', "~1"));
+            let message = format!("`{}` is no setting of PostgreSQL", name.escape_debug());
+            problems.push(environment.key(&pointer).error("invalid-value", message));
+        }
+    }
+}
+
+/// A root is mounted where nothing else is.
+fn check_places(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    for (index, root) in environment.resource.spec.odoo.addons.iter().enumerate() {
+        let path = format!("{}/", root.mount_path.trim_end_matches('/'));
+        let hides = [CONF_TARGET, DATA_DIR].into_iter().find(|taken| {
+            let taken = format!("{taken}/");
+            path.starts_with(&taken) || taken.starts_with(&path)
+        });
+        if let Some(taken) = hides {
+            let message = format!("`{}` would hide or be hidden by `{taken}`", root.mount_path);
+            let place = environment.value(&format!("/spec/odoo/addons/{index}/mountPath"));
+            problems.push(place.error("invalid-path", message).with_hint("Such as `/mnt/extra-addons`."));
+        }
+    }
+}
+
+fn check_options(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    for (option, value) in &environment.resource.spec.odoo.config {
+        let pointer = format!("/spec/odoo/config/{}", option.replace('~', "~0").replace('/', "~1"));
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if option.is_empty() || !option.chars().all(is_name) {
+            let message = format!("`{}` is no name of an option", option.escape_debug());
+            let problem = environment.key(&pointer).error("odoo-conf-option", message);
+            problems.push(problem.with_hint("Lower case letters, digits and `_`."));
+            continue;
+        }
+        let is_count =
+            matches!(option.as_str(), "workers" | "max_cron_threads" | "db_maxconn" | "db_maxconn_gevent");
+        if let (true, ConfigValue::Text(text)) = (is_count, value)
+            && let Ok(number) = text.parse::<i128>()
+            && !(0..=i128::from(COUNT_MAX)).contains(&number)
+        {
+            let message = format!("option `{option}`: `{text}` is not between 0 and {COUNT_MAX}");
+            problems.push(environment.value(&pointer).error("odoo-conf-value", message));
+        }
+    }
+}
+
+fn check_sizes(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    let spec = &environment.resource.spec;
+    let memory = spec.resources.as_ref().and_then(|resources| resources.memory.as_deref());
+    if let Some(text) = memory.filter(|text| parse_bytes(text).is_none_or(|bytes| bytes < MEMORY_MIN)) {
+        let message = format!("no server starts in `{text}`; the least is {} MiB", MEMORY_MIN >> 20);
+        problems.push(environment.value("/spec/resources/memory").error("invalid-value", message));
+    }
+    let health = &spec.health;
+    for (field, text) in [("timeout", &health.timeout), ("updateTimeout", &health.update_timeout)] {
+        let Some(text) = text else { continue };
+        let is_sound = parse_duration(text).is_some_and(|time| !time.is_zero() && time <= WAIT_MAX);
+        if !is_sound {
+            let message = format!("`{text}` is not a time between nothing and seven days");
+            problems
+                .push(environment.value(&format!("/spec/health/{field}")).error("invalid-value", message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_told_from_other_texts() {
+        for sound in
+            ["odoo:18.0", "odoo", "registry.example:5000/a/odoo:X1", "Registry.example/odoo@sha256:aa"]
+        {
+            assert!(is_reference(sound), "{sound}");
+        }
+        for wrong in ["ODOO:18.0", "odoo 18", "", ":18.0", "odoo:18.0\n"] {
+            assert!(!is_reference(wrong), "{wrong:?}");
+        }
+    }
+}
