@@ -63,8 +63,9 @@ class Environments:
         subprocess.run([*git, "add", "-A"], check=True)
         subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "feat: a round"], check=True)
 
-    def apply(self, *ids):
-        return self.bench.ipaictl("apply", "--yes", *ids, state="environments")[0]
+    def apply(self, *only):
+        chosen = [word for name in only for word in ("--only", name)]
+        return self.bench.ipaictl("apply", "--yes", *chosen, state="environments")[0]
 
     def config_ours(self):
         self.round += 1

@@ -56,6 +56,10 @@ pub(super) fn plan_one(
         database: &environment.database,
         facts: input.observed.environments.get(&resource.id.name),
         code: &environment.code,
+        is_code_new: environment.checkout.as_ref().is_some_and(|checkout| {
+            let key = checkout_key(&checkout.host, &checkout.path);
+            input.observed.checkouts.get(&key).and_then(Known::known).is_some_and(|facts| !facts.exists)
+        }),
         digest: &resource.digest,
         is_applied: applied.is_some_and(|applied| applied.digest == resource.digest),
         files: &environment.files,

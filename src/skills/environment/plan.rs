@@ -50,6 +50,8 @@ pub struct EnvironmentRequest<'a> {
     pub facts: Option<&'a EnvironmentFacts>,
     /// The absolute folder of its code on the Host.
     pub code: &'a str,
+    /// Whether the folder of its code is made by this plan: a container that runs mounts the one that is gone.
+    pub is_code_new: bool,
     /// The digest of its desired state.
     pub digest: &'a str,
     /// Whether exactly this was applied before.

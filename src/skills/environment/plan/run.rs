@@ -97,23 +97,26 @@ pub(super) fn plan(
     });
 }
 
-/// Code that is not to be updated is read by a server only when it starts.
+/// Code that is not to be updated is read by a server only when it starts, and a folder that was made anew is mounted then.
 fn restart(request: &EnvironmentRequest<'_>, stale: &[String], draft: &mut Draft<EnvironmentAction>) {
-    let is_new = !request.is_applied && !stale.is_empty();
-    let Some(moving) = request.engine.files.moving.clone().filter(|_| is_new) else { return };
+    let Some(moving) = request.engine.files.moving.clone() else { return };
     let Some(container) = request.application().filter(|container| is_up(container)) else { return };
+    let cause = match (request.is_code_new, request.is_applied || stale.is_empty()) {
+        (true, _) => "the folder of its code is made anew".to_owned(),
+        (false, false) => format!("new code of {}, which is not to be updated", stale.join(", ")),
+        (false, true) => return,
+    };
     let subject = Subject::container(container.name.clone());
     if draft.steps.iter().any(|step| step.subject == subject) {
         return;
     }
-    let names: Vec<&str> = stale.iter().map(String::as_str).collect();
     draft.steps.push(DraftStep {
         action: Action::Restart,
-        class: Class::Change,
-        cause: format!("new code of {}, which is not to be updated", names.join(", ")),
+        class: if request.is_applied { Class::Drift(DriftClass::Source) } else { Class::Change },
         risk: Risk::Restart,
         needs: vec![moving],
-        fingerprint: sha256_hex(format!("{}\0{}", container.id, names.join(",")).as_bytes()),
+        fingerprint: sha256_hex(format!("{}\0{cause}", container.id).as_bytes()),
+        cause,
         operations: vec![
             EnvironmentAction::Engine(EngineOperation::RestartContainer {
                 container: Target::Id(container.id.clone()),
