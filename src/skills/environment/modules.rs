@@ -71,15 +71,15 @@ pub fn judge(question: &ModulesQuestion<'_>) -> Judgement {
             "`{name}` has tables, and none of them is Odoo's: name another database"
         ))),
         DatabaseState::Missing if question.was_there => nothing(Verdict::Refuse(format!(
-            "`{name}` was there and is gone: restore it, or make an empty one by hand to begin again"
+            "`{name}` was there and is gone: restore it, or name another one to begin again"
         ))),
         DatabaseState::Missing => match unsure(spec, database) {
             Some(why) => nothing(Verdict::Refuse(why)),
             None => initialize(question),
         },
-        DatabaseState::Empty if question.was_there => {
-            nothing(Verdict::Refuse(format!("`{name}` was Odoo's and has no table any more: restore it")))
-        }
+        DatabaseState::Empty if question.was_there => nothing(Verdict::Refuse(format!(
+            "`{name}` was Odoo's and has no table any more: restore it, or name another one to begin again"
+        ))),
         DatabaseState::Empty => initialize(question),
         DatabaseState::Odoo => match wrong_series(spec, database) {
             Some(why) => nothing(Verdict::Refuse(why)),
