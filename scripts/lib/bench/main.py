@@ -203,10 +203,11 @@ def main():
             for project in ("bench-ipaictl", "bench-compose", "bench-noop", "bench-old"):
                 world.remove_project(project)
             world.remove_ansible()
+    document = ROOT / "docs" / "performance.md"
     text = publish.render(bench.rows, options.runs, PROGRAM, COMPOSE)
     print(text)
-    if not options.no_write and not wanted:
-        (ROOT / "docs" / "performance.md").write_text(text)
+    if not options.no_write:
+        document.write_text(publish.merge(document.read_text(), bench.rows) if wanted else text)
         say("wrote docs/performance.md")
     return 0 if all(row["held"] for row in bench.rows) else 1
 

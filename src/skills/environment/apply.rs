@@ -20,8 +20,8 @@ use crate::model::known::Known;
 
 pub use run::RunFailure;
 
-/// How often something is looked at that is waited for.
-const POLL: Duration = Duration::from_millis(250);
+/// How often something is looked at that is waited for: each look costs some milliseconds.
+const POLL: Duration = Duration::from_millis(50);
 /// Lines of a log that an error repeats.
 const LOG_LINES: usize = 20;
 
