@@ -45,7 +45,7 @@ class Bench:
 
     def row(self, what, value, peers, reach, held):
         self.rows.append({"what": what, "value": value, "peers": peers, "reach": reach, "held": held})
-        say(f"{what}: {value}; {peers} -> {'held' if held else 'MISSED'}")
+        say(f"{what}: {value}; {peers} -> {'MISSED' if held is False else 'held'}")
 
 
 def version(bench):
@@ -209,7 +209,7 @@ def main():
     if not options.no_write:
         document.write_text(publish.merge(document.read_text(), bench.rows) if wanted else text)
         say("wrote docs/performance.md")
-    return 0 if all(row["held"] for row in bench.rows) else 1
+    return 0 if all(row["held"] is not False for row in bench.rows) else 1
 
 
 if __name__ == "__main__":

@@ -12,8 +12,11 @@ def first_line(*argv):
     return lines[0] if lines else "unknown"
 
 
+HELD = {True: "yes", False: "**no**", None: "–"}
+
+
 def line(row):
-    return f"| {row['what']} | {row['value']} | {row['peers'] or '–'} | {row['reach']} | {'yes' if row['held'] else '**no**'} |"
+    return f"| {row['what']} | {row['value']} | {row['peers'] or '–'} | {row['reach']} | {HELD[row['held']]} |"
 
 
 def merge(text, rows):
@@ -22,7 +25,7 @@ def merge(text, rows):
     for row in rows:
         start = f"| {row['what']} |"
         places = [at for at, old in enumerate(lines) if old.startswith(start)]
-        last = max(at for at, old in enumerate(lines) if old.startswith("| ") and old.endswith((" yes |", " **no** |")))
+        last = max(at for at, old in enumerate(lines) if old.startswith("| ") and old.endswith(tuple(f" {word} |" for word in HELD.values())))
         if places:
             lines[places[0]] = line(row)
         else:

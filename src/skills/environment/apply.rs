@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{DatabaseFacts, DatabaseState, ProbeFacts};
-use super::observe::{container_address, database_address, probe, read_database};
+use super::observe::{container_address, database_address, of_database, probe, read_database};
 use super::operation::{DatabaseTarget, EnvironmentOperation, ProbeTarget};
 use super::render::{GEVENT_PORT, HTTP_PORT};
 use crate::clients::docker::{Docker, DockerError};
@@ -252,9 +252,16 @@ async fn prove(
 
 async fn ask(target: &ProbeTarget, context: &EnvironmentContext<'_>) -> Result<Vec<ProbeFacts>, String> {
     let address = container_address(context.docker, &target.container).await?;
-    let database = database_address(context.docker, &target.database.server).await.ok();
     let (http, gevent) = (format!("{address}:{HTTP_PORT}"), format!("{address}:{GEVENT_PORT}"));
-    Ok(probe(target, &http, &gevent, database.as_deref()).await)
+    let read = async {
+        match database_address(context.docker, &target.database.server).await {
+            Ok(address) => read_database(&target.database, &address).await.map(|reading| reading.facts),
+            Err(why) => Known::Unknown(why),
+        }
+    };
+    let (mut probes, database) = tokio::join!(probe(target, &http, &gevent), read);
+    probes.push(of_database(&database, &target.series));
+    Ok(probes)
 }
 
 fn failing(probes: &[ProbeFacts]) -> String {

@@ -25,7 +25,7 @@ use crate::model::secret::HmacKey;
 
 pub use database::{MODULES_CHECKSUMS, STAMP, read_database};
 pub use modules::ModulesRequest;
-pub use probes::probe;
+pub use probes::{of_database, probe};
 
 /// The port of a managed server in its own network.
 const DATABASE_PORT: u16 = 5432;
@@ -64,10 +64,13 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
         }
         container.networks.values().find_map(|network| network.address.clone())
     });
-    let database = match &address {
-        None => Known::Known(Default::default()),
-        Some(address) => read_database(request.database, address).await,
+    let read = async {
+        match &address {
+            None => Known::Known(Default::default()),
+            Some(address) => read_database(request.database, address).await,
+        }
     };
+    let (database, mut probes) = tokio::join!(read, probe_running(request));
     let about = database.known().map(|facts| (facts.exclude.clone(), facts.languages.clone()));
     let (exclude, languages) = about.unwrap_or_default();
     let modules = ModulesRequest {
@@ -97,17 +100,19 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
         let conf = conf.and_then(|path| shown(&std::fs::read_to_string(path).ok()?, &key));
         (modules.read(), folders, conf.unwrap_or_default())
     });
-    let probes = probe_running(request, address.as_deref());
-    let (read, probes) = tokio::join!(read, probes);
-    let (modules, folders, conf) = match read {
+    let (modules, folders, conf) = match read.await {
         Ok(read) => read,
         Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new(), BTreeMap::new()),
     };
-    EnvironmentFacts { database: database.map(|facts| facts.facts), modules, folders, conf, probes }
+    let database = database.map(|reading| reading.facts);
+    if !probes.is_empty() {
+        probes.push(of_database(&database, &request.spec.odoo.version));
+    }
+    EnvironmentFacts { database, modules, folders, conf, probes }
 }
 
 /// Probes the application when it runs.
-async fn probe_running(request: &ObserveRequest<'_>, database: Option<&str>) -> Vec<ProbeFacts> {
+async fn probe_running(request: &ObserveRequest<'_>) -> Vec<ProbeFacts> {
     let running = request.containers.iter().find(|container| {
         container.name == request.application && container.state.status == ContainerStatus::Running
     });
@@ -120,7 +125,7 @@ async fn probe_running(request: &ObserveRequest<'_>, database: Option<&str>) -> 
         series: request.spec.odoo.version.clone(),
         is_evented: request.is_evented,
     };
-    probe(&target, &format!("{address}:{HTTP_PORT}"), &format!("{address}:{GEVENT_PORT}"), database).await
+    probe(&target, &format!("{address}:{HTTP_PORT}"), &format!("{address}:{GEVENT_PORT}")).await
 }
 
 /// The name or address of a database's server: a container is asked by its address in its network.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::database::read_database;
 use crate::clients::http::{self, Answer};
 use crate::model::known::Known;
 use crate::skills::environment::facts::{DatabaseFacts, DatabaseState, ProbeFacts};
@@ -14,28 +13,28 @@ const TOKEN: &str = "name=\"csrf_token\"";
 /// Names of modules that an answer lists.
 const NAMED_MAX: usize = 3;
 
-/// Asks an application at the addresses of its two ports; `database` is the address of its database's server.
-pub async fn probe(
-    target: &ProbeTarget,
-    http: &str,
-    gevent: &str,
-    database: Option<&str>,
-) -> Vec<ProbeFacts> {
+/// Asks an application at the addresses of its two ports. What its database says is beside it: [`of_database`].
+pub async fn probe(target: &ProbeTarget, http: &str, gevent: &str) -> Vec<ProbeFacts> {
     let sockets = if target.is_evented { gevent } else { http };
-    let (health, login, sql, websocket) = tokio::join!(
-        health(http),
-        login(http, &target.database.name),
-        sql(target, database),
-        websocket(sockets)
-    );
-    [("health", health), ("login", login), ("database", sql), ("websocket", websocket)]
+    let (health, login, websocket) =
+        tokio::join!(health(http), login(http, &target.database.name), websocket(sockets));
+    [("health", health), ("login", login), ("websocket", websocket)]
         .into_iter()
-        .map(|(name, answer)| ProbeFacts {
-            name: name.to_owned(),
-            ok: answer.is_ok(),
-            answer: answer.unwrap_or_else(|why| why),
-        })
+        .map(|(name, answer)| fact(name, answer))
         .collect()
+}
+
+fn fact(name: &str, answer: Result<String, String>) -> ProbeFacts {
+    ProbeFacts { name: name.to_owned(), ok: answer.is_ok(), answer: answer.unwrap_or_else(|why| why) }
+}
+
+/// Whether a database is there, is Odoo's, of the right series, and nothing in it is half done.
+pub fn of_database(facts: &Known<DatabaseFacts>, series: &str) -> ProbeFacts {
+    let answer = match facts {
+        Known::Known(facts) => judge(facts, series),
+        Known::Unknown(why) => Err(why.clone()),
+    };
+    fact("database", answer)
 }
 
 /// `/web/health` answers without a look at the database: it says no more than that the server listens.
@@ -79,15 +78,6 @@ fn said(status: u16, answer: &Answer) -> String {
     match to {
         Some(to) => format!("{status}, sent on to {to}"),
         None => format!("{status}"),
-    }
-}
-
-/// The database is there, is Odoo's, of the right series, and nothing in it is half done.
-async fn sql(target: &ProbeTarget, address: Option<&str>) -> Result<String, String> {
-    let Some(address) = address else { return Err("its server does not run".to_owned()) };
-    match read_database(&target.database, address).await {
-        Known::Unknown(why) => Err(why),
-        Known::Known(reading) => judge(&reading.facts, &target.series),
     }
 }
 
