@@ -59,6 +59,7 @@ fn measure(count: usize) {
         now: "2026-01-15T12:00:00Z".parse().expect("a time"),
         key: &key,
         only: None,
+        scheduled: true,
         manual: false,
         allow_destroy: None,
     };
@@ -133,6 +134,7 @@ fn world(count: usize) -> (DesiredState, Observation) {
             resource(Kind::Host, "machine", HostSpec::default(), &place),
         )]),
         engine_keys: BTreeMap::new(),
+        layouts: BTreeMap::new(),
         repositories: BTreeMap::new(),
         stacks,
         environments: BTreeMap::new(),

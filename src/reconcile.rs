@@ -21,7 +21,7 @@ pub use self::report::{PassReport, Prepared};
 use crate::apply::{ApplyError, LockError, recover};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
-use crate::observed::collector::{collect, mark_stops};
+use crate::observed::collector::{CollectRequest, collect, mark_stops};
 use crate::observed::observation::Observation;
 use crate::plan::memory::Memory;
 use crate::record::locks::Fences;
@@ -54,8 +54,22 @@ pub enum Mode {
     DryRun,
     /// The controller acts by itself: `apply: manual` waits for a person.
     Automatic,
+    /// The time of day has come that the document names: what waits for it is corrected as well.
+    Scheduled,
     /// A person asked: `apply: manual` is applied.
     Manual,
+}
+
+impl Mode {
+    /// Whether a person asked, or asks what would be done then.
+    fn is_manual(self) -> bool {
+        matches!(self, Mode::Manual | Mode::DryRun)
+    }
+
+    /// Whether what waits for a time of day is done now.
+    fn is_scheduled(self) -> bool {
+        self != Mode::Automatic
+    }
 }
 
 /// Why a pass could not be made at all. What fails within it is part of its report.
@@ -95,16 +109,20 @@ pub async fn prepare(
         Some(store) => store.fences().await?,
         None => Fences::new(),
     };
-    let (observed, memory) = look(context, desired).await?;
+    let (observed, memory) = look(context, desired, scope.only()).await?;
     let begun = Instant::now();
     let only = scope.only().cloned();
-    let prepared = Prepared::plan(context, desired, only, mode != Mode::Automatic, observed, memory, fences);
+    let prepared = Prepared::plan(context, desired, only, mode, observed, memory, fences);
     record_duration(Phase::Plan, begun.elapsed());
     Ok(prepared)
 }
 
 /// Reads the world, and what we remember of it.
-async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation, Memory), PassError> {
+async fn look(
+    context: &Context,
+    desired: &DesiredState,
+    only: Option<&BTreeSet<ResourceId>>,
+) -> Result<(Observation, Memory), PassError> {
     if let Some(store) = &context.store {
         recover::let_finish(store).await?;
     }
@@ -115,7 +133,11 @@ async fn look(context: &Context, desired: &DesiredState) -> Result<(Observation,
             None => Ok(Memory::default()),
         }
     };
-    let (memory, mut observed) = tokio::join!(remembered, collect(&context.clients, desired, &context.key));
+    let collected = async {
+        let request = CollectRequest { desired, key: &context.key, only, cache: &context.settings.state_dir };
+        collect(&context.clients, &request).await
+    };
+    let (memory, mut observed) = tokio::join!(remembered, collected);
     let mut memory = memory?;
     memory.strayed = strayed(context, desired, &memory);
     // After the world: what was stopped while it was read counts, and so does what may turn out to be a stop.
@@ -153,6 +175,8 @@ pub async fn reconcile(
     let prepared = prepare(context, desired, scope, mode).await?;
     match mode {
         Mode::DryRun => Ok(PassReport::unchanged(prepared)),
-        Mode::Automatic | Mode::Manual => carry_out(context, desired, prepared, cancel).await,
+        Mode::Automatic | Mode::Scheduled | Mode::Manual => {
+            carry_out(context, desired, prepared, cancel).await
+        }
     }
 }

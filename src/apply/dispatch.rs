@@ -18,6 +18,10 @@ use crate::skills::environment::apply::{
     EnvironmentContext, EnvironmentError, run_operation as run_environment_operation,
 };
 use crate::skills::environment::operation::EnvironmentOperation;
+use crate::skills::layout::apply::{
+    LayoutContext, LayoutDone, LayoutError, run_operation as run_layout_operation,
+};
+use crate::skills::layout::operation::LayoutOperation;
 use crate::skills::repository::apply::{CheckoutError, Moved, move_checkout};
 
 /// The outside systems that operations are asked of.
@@ -29,6 +33,8 @@ pub struct Systems<'a> {
     pub endpoints: &'a BTreeMap<String, String>,
     /// The `git` program.
     pub git: &'a Git,
+    /// Transports and hosts of git that the settings permit.
+    pub allow: &'a [String],
     /// Knows the secrets.
     pub redactor: &'a Redactor,
 }
@@ -51,6 +57,9 @@ pub enum OperationError {
     /// Something of an Environment failed.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// Something of an AddonsLayout failed.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
 }
 
 impl OperationError {
@@ -60,6 +69,7 @@ impl OperationError {
             OperationError::Engine(err) => err.is_cancelled(),
             OperationError::Environment(err) => err.is_cancelled(),
             OperationError::Host(_) | OperationError::Connection(_) | OperationError::Checkout(_) => false,
+            OperationError::Layout(err) => err.is_cancelled(),
         }
     }
 
@@ -72,7 +82,7 @@ impl OperationError {
     pub fn is_certain(&self) -> bool {
         match self {
             OperationError::Host(_) | OperationError::Connection(_) | OperationError::Checkout(_) => true,
-            OperationError::Environment(_) => false,
+            OperationError::Environment(_) | OperationError::Layout(_) => false,
             OperationError::Engine(EngineError::Docker(err)) => {
                 matches!(err, DockerError::Refused { status: 400..=499, .. })
             }
@@ -99,6 +109,7 @@ impl OperationError {
         let hint = match self {
             OperationError::Engine(err) => err.hint(),
             OperationError::Environment(err) => err.hint(),
+            OperationError::Layout(err) => err.hint(),
             _ => None,
         };
         let chain = error_chain(self);
@@ -129,11 +140,21 @@ pub async fn perform(
             let context = EnvironmentContext { docker: &docker, cancel, redact: &redact };
             Ok(run_environment_operation(operation, &context).await?)
         }
+        Operation::Layout(operation) => {
+            let context = LayoutContext { git: systems.git, allow: systems.allow, cancel, said: progress };
+            let LayoutDone { already, said } = run_layout_operation(operation, &context).await?;
+            Ok(Done { already, said, ..Done::default() })
+        }
         Operation::Checkout(target) => {
             let moved = move_checkout(systems.git, target).await?;
             Ok(Done { already: moved == Moved::Unchanged, ..Done::default() })
         }
     }
+}
+
+/// Whether an operation waits for a remote of git.
+pub fn asks_remote(operation: &Operation) -> bool {
+    matches!(operation, Operation::Layout(LayoutOperation::Clone(_) | LayoutOperation::Switch(_)))
 }
 
 /// Whether an operation only waits: it changes nothing, so it is not journaled and takes no turn.
@@ -154,7 +175,8 @@ pub fn intent(step: &Step, operation: &Operation) -> Option<InventoryChange> {
         Operation::Engine(EngineOperation::CreateVolume { name, .. }) => add("volume", name),
         Operation::Engine(EngineOperation::CreateContainer { name, .. }) => add("container", name),
         Operation::Engine(EngineOperation::RenameContainer { name, .. }) => add("container", name),
-        Operation::Engine(_) | Operation::Environment(_) => None,
+        Operation::Layout(LayoutOperation::Clone(target)) => add("checkout", &target.path),
+        Operation::Engine(_) | Operation::Environment(_) | Operation::Layout(_) => None,
     }
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::Systems;
+use super::dispatch::{Systems, asks_remote};
 use super::lock::{Lease, LockError};
 use super::outcome::{RunOutcome, StepOutcome, StepStatus, Stopped};
 use super::step::{Finished, Phase, StepRun, run_phase};
@@ -23,7 +23,7 @@ use crate::model::id::ResourceId;
 use crate::model::secret::Redactor;
 use crate::plan::plan::Plan;
 use crate::plan::report::ResourceReport;
-use crate::plan::step::{Step, StepId};
+use crate::plan::step::{Operation, Step, StepId};
 use crate::record::locks::{Fences, LockRequest};
 use crate::record::runs::NewRun;
 use crate::record::store::{Store, StoreError};
@@ -32,6 +32,27 @@ use crate::telemetry::run_begins;
 /// Operations that are under way at once. With four, two cores idled a tenth of the time while twenty services came up; more than ten
 /// gained nothing.
 const OPERATIONS_MAX: usize = 10;
+
+/// Remotes of git that are talked to at once: more share the same line, and a forge takes many for an attack.
+const REMOTES_MAX: usize = 4;
+
+/// Who may act: operations take turns, those that wait for the network others than those that wait for an engine.
+pub(super) struct Turns {
+    engine: Semaphore,
+    remotes: Semaphore,
+}
+
+impl Turns {
+    fn new() -> Turns {
+        Turns { engine: Semaphore::new(OPERATIONS_MAX), remotes: Semaphore::new(REMOTES_MAX) }
+    }
+
+    /// The turn of an operation; it ends when this is dropped.
+    pub(super) async fn take(&self, operation: &Operation) -> SemaphorePermit<'_> {
+        let turns = if asks_remote(operation) { &self.remotes } else { &self.engine };
+        turns.acquire().await.expect("the semaphore is never closed")
+    }
+}
 
 /// What executing needs beside the plan.
 pub struct ApplyContext<'a> {
@@ -43,6 +64,8 @@ pub struct ApplyContext<'a> {
     pub endpoints: BTreeMap<String, String>,
     /// The `git` program.
     pub git: &'a Git,
+    /// Transports and hosts of git that the settings permit.
+    pub allow: &'a [String],
     /// Knows every secret value of the desired state.
     pub redactor: &'a Redactor,
     /// Who we are, in locks and history.
@@ -140,7 +163,7 @@ struct Execution<'a> {
     lease: &'a Lease,
     run: &'a str,
     stop: CancellationToken,
-    turns: std::sync::Arc<Semaphore>,
+    turns: std::sync::Arc<Turns>,
     states: Vec<State>,
     stopped: Option<Stopped>,
 }
@@ -154,7 +177,7 @@ impl<'a> Execution<'a> {
         stop: CancellationToken,
     ) -> Self {
         let states = plan.steps.iter().map(State::new).collect();
-        let turns = std::sync::Arc::new(Semaphore::new(OPERATIONS_MAX));
+        let turns = std::sync::Arc::new(Turns::new());
         Execution { context, plan, lease, run, stop, turns, states, stopped: None }
     }
 
@@ -230,6 +253,7 @@ impl<'a> Execution<'a> {
                 clients: self.context.clients,
                 endpoints: &self.context.endpoints,
                 git: self.context.git,
+                allow: self.context.allow,
                 redactor: self.context.redactor,
             },
             redactor: self.context.redactor,

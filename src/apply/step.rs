@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::{OperationError, Systems, confirmation, is_wait, perform, withdrawal};
-use super::executor::Progress;
+use super::executor::{Progress, Turns};
 use super::journal::StepJournal;
 use super::outcome::{StepStatus, Stopped};
 use crate::engine::apply::Done;
@@ -30,7 +29,7 @@ pub(super) struct StepRun<'a> {
     pub(super) step: &'a Step,
     pub(super) fencing: i64,
     pub(super) stop: CancellationToken,
-    pub(super) turns: Arc<Semaphore>,
+    pub(super) turns: Arc<Turns>,
     pub(super) progress: &'a (dyn Fn(&Progress<'_>) + Send + Sync),
 }
 
@@ -142,7 +141,7 @@ async fn run_one(
         journal.flush().await.map_err(Break::Store)?;
         return run.ask(operation, finished).await.map(drop).map_err(Break::Failed);
     }
-    let _turn = run.turns.acquire().await.expect("the semaphore is never closed");
+    let _turn = run.turns.take(operation).await;
     if run.stop.is_cancelled() {
         return Err(Break::Stopped);
     }
@@ -196,6 +195,7 @@ impl StepRun<'_> {
         if done.already {
             parts.push("was so already".to_owned());
         }
+        parts.extend(done.said.iter().map(|said| self.redactor.redact_kept(said)));
         parts.extend(
             done.warnings.iter().map(|warning| format!("warning: {}", self.redactor.redact_kept(warning))),
         );

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::id::{Kind, ResourceId};
 
 pub use self::deps::DepsArgs;
-pub use self::layout::{LayoutArgs, LayoutCommand, LayoutVerifyArgs};
+pub use self::layout::{LayoutArgs, LayoutCommand, LayoutFixArgs, LayoutVerifyArgs};
 pub use self::output::{Format, Output};
 
 /// The most values of one kind that a command line may name; a person names a handful.
@@ -381,7 +381,7 @@ mod tests {
         let id = |text: &str| parse_resource(text).map(|id| id.to_string());
         assert_eq!(id("stacks/n8n").as_deref(), Ok("Stack/n8n"));
         assert_eq!(id("Stak/n8n").unwrap_err(), "no such kind; did you mean Stack?");
-        assert_eq!(id("AddonsLayout/x").unwrap_err(), "kind AddonsLayout is not supported by this version");
+        assert_eq!(id("BackupPolicy/x").unwrap_err(), "kind BackupPolicy is not supported by this version");
         assert!(id("n8n").is_err() && id("Stack/").is_err() && id("Stack/N8N").is_err());
     }
 

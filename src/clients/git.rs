@@ -12,10 +12,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::git_message::{is_damage, message};
 use super::git_url::{RemoteUrl, show};
-use super::process::{Invocation, Output, ProcessError, run};
+use super::process::{Invocation, Output, ProcessError, run_telling};
 
 /// A first fetch of a large repository over a slow line; odoo/odoo's branches take about 3 minutes.
-const FETCH_TIME_MAX: Duration = Duration::from_secs(600);
+pub(super) const FETCH_TIME_MAX: Duration = Duration::from_secs(600);
 /// Asking a remote for its default branch is one round trip.
 const ASK_TIME_MAX: Duration = Duration::from_secs(30);
 /// Writing a work tree of 40,000 files takes seconds.
@@ -225,7 +225,7 @@ impl Git {
         invocation
     }
 
-    fn remote(&self, directory: &Path, remote: Remote<'_>, deadline: Duration) -> Invocation {
+    pub(super) fn remote(&self, directory: &Path, remote: Remote<'_>, deadline: Duration) -> Invocation {
         let Remote { url, credential, addresses } = remote;
         let mut invocation = self
             .base(deadline)
@@ -283,8 +283,19 @@ impl Git {
         invocation: &Invocation,
         credential: Option<&SecretString>,
     ) -> Result<Output, GitError> {
+        self.run_telling(action, invocation, credential, &|_| {}).await
+    }
+
+    /// Runs git and requires that it succeeds; `said` hears its progress.
+    pub(super) async fn run_telling(
+        &self,
+        action: &str,
+        invocation: &Invocation,
+        credential: Option<&SecretString>,
+        said: &(dyn Fn(&str) + Sync),
+    ) -> Result<Output, GitError> {
         self.prepare()?;
-        let output = run(invocation).await?;
+        let output = run_telling(invocation, said).await?;
         if output.status.success() {
             return Ok(output);
         }

@@ -5,6 +5,7 @@ mod git_message;
 pub mod git_url;
 pub mod git_address;
 pub mod git;
+pub mod git_clone;
 pub mod git_evidence;
 pub mod secrets;
 pub mod docker;

@@ -104,6 +104,14 @@ impl Invocation {
 
 /// Runs a program to its end.
 pub async fn run(invocation: &Invocation) -> Result<Output, ProcessError> {
+    run_telling(invocation, &|_| {}).await
+}
+
+/// Runs a program to its end; `said` hears each line that it writes to standard error, as it comes.
+pub async fn run_telling(
+    invocation: &Invocation,
+    said: &(dyn Fn(&str) + Sync),
+) -> Result<Output, ProcessError> {
     let program = || invocation.program.clone();
     let mut command = Command::new(&invocation.program);
     command
@@ -127,8 +135,10 @@ pub async fn run(invocation: &Invocation) -> Result<Output, ProcessError> {
     let stdout = child.stdout.take().expect("stdout is piped");
     let stderr = child.stderr.take().expect("stderr is piped");
     let work = async {
-        let outputs =
-            futures_util::future::join(keep_start(stdout, invocation.output_bytes_max), keep_end(stderr));
+        let outputs = futures_util::future::join(
+            keep_start(stdout, invocation.output_bytes_max),
+            keep_end(stderr, said),
+        );
         tokio::pin!(outputs);
         // The pipes may stay open in a grandchild, so the program's own end bounds the reading.
         let (status, done) = tokio::select! {
@@ -187,12 +197,20 @@ async fn keep_start(mut from: impl AsyncRead + Unpin, max: usize) -> (Vec<u8>, b
     (kept, truncated)
 }
 
-/// Reads to the end, keeping the last bytes as text.
-async fn keep_end(mut from: impl AsyncRead + Unpin) -> String {
+/// Reads to the end, keeping the last bytes as text, and tells each line; progress is a line that ends with a return.
+async fn keep_end(mut from: impl AsyncRead + Unpin, said: &(dyn Fn(&str) + Sync)) -> String {
     let mut kept = Vec::new();
+    let mut line = Vec::new();
     let mut buffer = [0; 8192];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         kept.extend_from_slice(&buffer[..count]);
+        for byte in &buffer[..count] {
+            match byte {
+                b'\r' | b'\n' => said(String::from_utf8_lossy(&std::mem::take(&mut line)).trim()),
+                byte if line.len() < ERROR_BYTES_MAX => line.push(*byte),
+                _ => {}
+            }
+        }
         if kept.len() > 2 * ERROR_BYTES_MAX {
             kept.drain(..kept.len() - ERROR_BYTES_MAX);
         }

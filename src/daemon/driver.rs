@@ -25,7 +25,6 @@ use super::backoff::Backoff;
 use super::modes::Modes;
 use super::queue::{Key, Queue, When};
 use super::revision::Revisions;
-use super::schedule::ScheduleError;
 use super::shutdown::{Shutdown, Stopped};
 use super::triggers::git_local::{self, GitWatch};
 use super::triggers::signals::{Asked, Signals};
@@ -35,6 +34,7 @@ use super::vitals::Vitals;
 use crate::config::Settings;
 use crate::model::id::ResourceId;
 use crate::model::problem::error_chain;
+use crate::model::schedule::ScheduleError;
 use crate::reconcile::Context;
 use crate::record::process::ProcessId;
 use crate::record::requests::Request;
@@ -115,6 +115,8 @@ struct Driver {
     own_events: BTreeMap<ResourceId, Instant>,
     /// Requests by the resource they wait for.
     asked: BTreeMap<ResourceId, Vec<String>>,
+    /// Resources whose time of day has come, and whose pass has not begun.
+    nightly: BTreeSet<ResourceId>,
     /// Resources that wait for another one.
     blocked: BTreeSet<ResourceId>,
     /// Resources that are no longer wanted, and have something left.
@@ -153,6 +155,7 @@ impl Driver {
             flights: BTreeMap::new(),
             own_events: BTreeMap::new(),
             asked: BTreeMap::new(),
+            nightly: BTreeSet::new(),
             blocked: BTreeSet::new(),
             leftovers: BTreeSet::new(),
             store_probe: None,

@@ -5,7 +5,6 @@
 pub mod modes;
 pub mod queue;
 pub mod backoff;
-pub mod schedule;
 pub mod vitals;
 pub mod triggers;
 pub mod revision;

@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::spread;
-use super::schedule::{Schedule, ScheduleError};
 use crate::config::Settings;
+use crate::model::schedule::{Schedule, ScheduleError};
 
 /// How far intervals are spread; Flux has the same.
 const JITTER: f64 = 0.05;

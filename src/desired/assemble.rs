@@ -3,29 +3,28 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::claimants::check_claims;
 use super::claims::ClaimPlaces;
+use super::engine_keys::engine_keys;
 use super::environment_rules;
 use super::environments::{Code, EnvironmentPlace, commit_of, load_environment};
+use super::layouts::{LayoutPlace, load_layout};
 use super::repositories::{Content, content};
 use super::source::{At, Source};
 use super::stacks::{StackLoad, StackPlace, load_stack};
 use super::state::{DesiredState, RepositoryDesired, StackDesired, StackUnknown};
 use super::tree::Tree;
 use super::typed::{Described, Typed};
-use crate::clients::EngineKeys;
-use crate::clients::docker::EngineTls;
 use crate::clients::secrets::SecretResolver;
 use crate::model::document::Size;
 use crate::model::hash::canonical_hash;
 use crate::model::id::Revision;
 use crate::model::problem::Problem;
-use crate::model::secret::{Redactor, SecretRef};
+use crate::model::secret::Redactor;
 use crate::skills::environment::spec::EnvironmentSpec;
-use crate::skills::host::spec::HostSpec;
+use crate::skills::layout::spec::LayoutSpec;
 use crate::skills::repository::checkout::CheckoutDesired;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
@@ -137,6 +136,15 @@ pub fn assemble(
         let own = EnvironmentPlace { state: state_tree, files: files.display().to_string(), secrets };
         environments.push(load_environment(environment, code, &own, &mut redactor, problems));
     }
+    let layouts = typed
+        .layouts
+        .iter()
+        .map(|layout| {
+            let place = layout_place(layout, &repositories);
+            let layout = load_layout(layout, place, &source.settings().allow, problems);
+            (layout.resource.id.name.clone(), layout)
+        })
+        .collect();
     environment_rules::check_budgets(&typed.hosts, &typed.environments, problems);
     check_claims(&typed, &loads, &environments, &endpoints, problems);
     let stacks = typed.stacks.iter().zip(loads).map(|(stack, load)| {
@@ -165,6 +173,7 @@ pub fn assemble(
             .map(|host| (host.resource.id.name.clone(), host.resource.clone()))
             .collect(),
         engine_keys,
+        layouts,
         stacks,
         environments: environments.into_iter().map(|(it, _)| (it.resource.id.name.clone(), it)).collect(),
         repositories: BTreeMap::new(),
@@ -180,37 +189,6 @@ pub fn assemble(
         state.ids().iter().map(|id| (id.to_string(), state.digest_of(id))).collect();
     state.digest = canonical_hash(&json!(digests));
     state
-}
-
-/// What opens the engines that are reached by `tcp://`. Without a value of one secret, that engine is not opened.
-fn engine_keys(
-    hosts: &[Described<HostSpec>],
-    state: &Tree,
-    secrets: &SecretResolver,
-    redactor: &mut Redactor,
-    problems: &mut Vec<Problem>,
-) -> EngineKeys {
-    let mut keys = EngineKeys::new();
-    for host in hosts {
-        let engine = &host.resource.spec.engine;
-        let Some(tls) = &engine.tls else { continue };
-        let mut value = |field: &str, reference: &SecretRef| {
-            secrets.resolve(reference, state).map_err(|err| {
-                let why = format!("is not opened: `tls.{field}` has no value: {err}");
-                let pointer = format!("/spec/engine/tls/{field}");
-                problems.push(host.key(&pointer).warning("secret-without-value", why.clone()));
-                why
-            })
-        };
-        let (ca, certificate) = (value("caFrom", &tls.ca_from), value("certFrom", &tls.cert_from));
-        let key = value("keyFrom", &tls.key_from);
-        if let Ok(key) = &key {
-            redactor.learn(key.expose_secret());
-        }
-        let found = ca.and_then(|ca| Ok(EngineTls { ca, certificate: certificate?, key: key? }));
-        keys.insert(engine.endpoint.clone(), found);
-    }
-    keys
 }
 
 /// What is known of a repository; a reference that it doesn't have is an error of the document.
@@ -345,6 +323,24 @@ fn code_of(
         url: Some(known.described.resource.spec.url.clone()),
         kept,
     })
+}
+
+/// The checkout that a layout keeps in shape.
+fn layout_place<'a>(
+    layout: &Described<LayoutSpec>,
+    repositories: &'a BTreeMap<&str, Known<'_>>,
+) -> Result<LayoutPlace<'a>, String> {
+    let name = &layout.resource.spec.repository;
+    let known = repositories.get(name.as_str()).ok_or_else(|| format!("there is no Repository `{name}`"))?;
+    let host = known.described.resource.spec.host.as_deref().or(known.needed_on.as_deref());
+    let host = host.ok_or_else(|| format!("Repository `{name}` has no `host`, so there is no checkout"))?;
+    match (&known.tree, &known.content.commit) {
+        (Some(tree), _) => {
+            Ok(LayoutPlace { tree, checkout: &known.directory, is_own: known.kept.is_some(), host })
+        }
+        (None, Err(why)) => Err(why.clone()),
+        (None, Ok(commit)) => Err(format!("the commit {commit} can't be read")),
+    }
 }
 
 fn desired_repository(

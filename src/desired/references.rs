@@ -79,6 +79,15 @@ fn references(typed: &Typed) -> Vec<Reference<'_>> {
             });
         }
     }
+    for layout in &typed.layouts {
+        depends_on(layout, &mut found);
+        found.push(Reference {
+            from: layout.resource.id.clone(),
+            to: ResourceId::new(Kind::Repository, &layout.resource.spec.repository),
+            place: layout.value("/spec/repository"),
+            field: "spec.repository",
+        });
+    }
     for stack in &typed.stacks {
         depends_on(stack, &mut found);
         let from = &stack.resource.id;

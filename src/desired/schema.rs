@@ -11,6 +11,7 @@ use crate::model::id::{API_VERSION, Kind};
 use crate::model::resource::Metadata;
 use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
+use crate::skills::layout::spec::LayoutSpec;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
 
@@ -106,6 +107,9 @@ fn columns(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Host => &[("Address", ".spec.address"), ("Endpoint", ".spec.engine.endpoint")],
         Kind::Repository => &[("URL", ".spec.url"), ("Ref", ".spec.ref"), ("Host", ".spec.host")],
+        Kind::AddonsLayout => {
+            &[("Repository", ".spec.repository"), ("Series", ".spec.series"), ("Pinning", ".spec.pinning")]
+        }
         Kind::Stack => &[("Host", ".spec.host"), ("Repository", ".spec.repository"), ("Run", ".spec.run")],
         Kind::Environment => &[("Tier", ".spec.tier"), ("Host", ".spec.host"), ("Run", ".spec.run")],
     }
@@ -115,6 +119,7 @@ fn spec_schema(kind: Kind) -> Value {
     match kind {
         Kind::Host => schema_of::<HostSpec>(),
         Kind::Repository => schema_of::<RepositorySpec>(),
+        Kind::AddonsLayout => schema_of::<LayoutSpec>(),
         Kind::Stack => schema_of::<StackSpec>(),
         Kind::Environment => schema_of::<EnvironmentSpec>(),
     }

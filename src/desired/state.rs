@@ -12,6 +12,8 @@ use crate::skills::environment::operation::DatabaseTarget;
 use crate::skills::environment::render::Rendered;
 use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
+use crate::skills::layout::spec::LayoutSpec;
+use crate::skills::layout::wanted::WantedLayout;
 use crate::skills::repository::checkout::CheckoutDesired;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
@@ -27,6 +29,8 @@ pub struct DesiredState {
     pub engine_keys: EngineKeys,
     /// Repositories by name.
     pub repositories: BTreeMap<String, RepositoryDesired>,
+    /// Layouts by name.
+    pub layouts: BTreeMap<String, LayoutDesired>,
     /// Stacks by name.
     pub stacks: BTreeMap<String, StackDesired>,
     /// Environments by name.
@@ -48,6 +52,23 @@ pub struct RepositoryDesired {
     pub commit: Result<String, String>,
     /// The checkout on its host, when it has one and the commit is known.
     pub checkout: Option<CheckoutDesired>,
+}
+
+/// An AddonsLayout with what the files of its Repository declare.
+#[derive(Debug, Clone)]
+pub struct LayoutDesired {
+    /// The document.
+    pub resource: Resource<LayoutSpec>,
+    /// The host of the checkout, when it is known.
+    pub host: Option<String>,
+    /// The absolute folder of the checkout; empty when it is not known.
+    pub checkout: String,
+    /// Whether the checkout is the controller's own.
+    pub is_own: bool,
+    /// What is declared at the wanted commit, or why that is not known.
+    pub wanted: Result<WantedLayout, String>,
+    /// The devcontainer at the wanted commit.
+    pub devcontainer: Option<String>,
 }
 
 /// A Stack with what its Compose files mean.
@@ -104,9 +125,10 @@ impl DesiredState {
     pub fn ids(&self) -> Vec<ResourceId> {
         let hosts = self.hosts.values().map(|host| host.id.clone());
         let repositories = self.repositories.values().map(|repository| repository.resource.id.clone());
+        let layouts = self.layouts.values().map(|layout| layout.resource.id.clone());
         let stacks = self.stacks.values().map(|stack| stack.resource.id.clone());
         let environments = self.environments.values().map(|environment| environment.resource.id.clone());
-        hosts.chain(repositories).chain(stacks).chain(environments).collect()
+        hosts.chain(repositories).chain(layouts).chain(stacks).chain(environments).collect()
     }
 
     /// What every kind accepts, of one resource.
@@ -115,6 +137,7 @@ impl DesiredState {
         match id.kind {
             Kind::Host => self.hosts.get(&id.name).map(|host| &host.common),
             Kind::Repository => self.repositories.get(&id.name).map(|repository| &repository.resource.common),
+            Kind::AddonsLayout => self.layouts.get(&id.name).map(|layout| &layout.resource.common),
             Kind::Stack => self.stacks.get(&id.name).map(|stack| &stack.resource.common),
             Kind::Environment => self.environments.get(&id.name).map(|it| &it.resource.common),
         }
@@ -128,6 +151,7 @@ impl DesiredState {
             Kind::Repository => {
                 self.repositories.get(&id.name).map(|repository| repository.resource.digest.as_str())
             }
+            Kind::AddonsLayout => self.layouts.get(&id.name).map(|layout| layout.resource.digest.as_str()),
             Kind::Stack => self.stacks.get(&id.name).map(|stack| stack.resource.digest.as_str()),
             Kind::Environment => self.environments.get(&id.name).map(|it| it.resource.digest.as_str()),
         }
@@ -139,6 +163,7 @@ impl DesiredState {
         match id.kind {
             Kind::Host => self.hosts.get_key_value(&id.name).map(|(name, _)| name.as_str()),
             Kind::Repository => self.repositories.get(&id.name)?.resource.spec.host.as_deref(),
+            Kind::AddonsLayout => self.layouts.get(&id.name)?.host.as_deref(),
             Kind::Stack => self.stacks.get(&id.name).map(|stack| stack.resource.spec.host.as_str()),
             Kind::Environment => self.environments.get(&id.name).map(|it| it.resource.spec.host.as_str()),
         }
@@ -148,7 +173,7 @@ impl DesiredState {
     pub fn project(&self, id: &ResourceId) -> Option<&ProjectSpec> {
         use crate::model::id::Kind;
         match id.kind {
-            Kind::Host | Kind::Repository => None,
+            Kind::Host | Kind::Repository | Kind::AddonsLayout => None,
             Kind::Stack => self.stacks.get(&id.name)?.project.as_ref().ok(),
             Kind::Environment => self.environments.get(&id.name)?.project(),
         }
@@ -158,7 +183,7 @@ impl DesiredState {
     pub fn unknown(&self, id: &ResourceId) -> Option<&StackUnknown> {
         use crate::model::id::Kind;
         match id.kind {
-            Kind::Host | Kind::Repository => None,
+            Kind::Host | Kind::Repository | Kind::AddonsLayout => None,
             Kind::Stack => self.stacks.get(&id.name)?.project.as_ref().err(),
             Kind::Environment => self.environments.get(&id.name)?.rendered.as_ref().err(),
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::parse::Document;
 use super::validate::validate;
-use super::{environment_rules, rules};
+use super::{environment_rules, layout_rules, rules};
 use crate::model::document::{Node, Place};
 use crate::model::hash::canonical_hash;
 use crate::model::id::{Kind, ResourceId};
@@ -15,6 +15,7 @@ use crate::model::problem::Problem;
 use crate::model::resource::{CommonSpec, Metadata, Resource};
 use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
+use crate::skills::layout::spec::LayoutSpec;
 use crate::skills::repository::spec::RepositorySpec;
 use crate::skills::stack::spec::StackSpec;
 
@@ -46,6 +47,8 @@ pub struct Typed {
     pub hosts: Vec<Described<HostSpec>>,
     /// Repositories.
     pub repositories: Vec<Described<RepositorySpec>>,
+    /// Layouts.
+    pub layouts: Vec<Described<LayoutSpec>>,
     /// Stacks.
     pub stacks: Vec<Described<StackSpec>>,
     /// Environments.
@@ -82,6 +85,15 @@ pub fn type_documents(
                     rules::check_common(&repository, now, problems);
                     rules::check_repository(&repository, allow, problems);
                     typed.repositories.push(repository);
+                    continue;
+                }
+                Err(failed) => failed,
+            },
+            Kind::AddonsLayout => match described::<LayoutSpec>(kind, node, json, |spec| &spec.common) {
+                Ok(layout) => {
+                    rules::check_common(&layout, now, problems);
+                    layout_rules::check(&layout, problems);
+                    typed.layouts.push(layout);
                     continue;
                 }
                 Err(failed) => failed,

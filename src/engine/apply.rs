@@ -40,6 +40,8 @@ pub struct Done {
     pub already: bool,
     /// What the engine warned of.
     pub warnings: Vec<String>,
+    /// What was done, for people, where it is more than the step says.
+    pub said: Vec<String>,
 }
 
 impl Done {

@@ -115,6 +115,8 @@ pub enum SubjectKind {
     Checkout,
     /// A folder of a machine.
     Folder,
+    /// A file of a machine.
+    File,
     /// An image.
     Image,
     /// A network.
@@ -132,6 +134,7 @@ impl fmt::Display for Subject {
         let kind = match self.kind {
             SubjectKind::Checkout => "checkout",
             SubjectKind::Folder => "folder",
+            SubjectKind::File => "file",
             SubjectKind::Database => "database",
             SubjectKind::Image => "image",
             SubjectKind::Network => "network",

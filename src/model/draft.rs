@@ -154,6 +154,11 @@ impl Subject {
         Subject { kind: SubjectKind::Folder, name: path.into() }
     }
 
+    /// A file by its absolute path.
+    pub fn file(path: impl Into<String>) -> Self {
+        Subject { kind: SubjectKind::File, name: path.into() }
+    }
+
     /// A database as `name@server`.
     pub fn database(name: impl Into<String>) -> Self {
         Subject { kind: SubjectKind::Database, name: name.into() }

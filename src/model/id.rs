@@ -9,7 +9,7 @@ pub const API_VERSION: &str = "ipai.dev/v1alpha1";
 
 /// Kinds that the design names but this version does not implement; refused by name.
 pub const KINDS_LATER: &[&str] =
-    &["AddonsLayout", "BackupPolicy", "MailRoute", "Pipeline", "CommandTemplate", "Monitor", "Policy"];
+    &["BackupPolicy", "MailRoute", "Pipeline", "CommandTemplate", "Monitor", "Policy"];
 
 /// A kind of resource, in the order in which resources depend on one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub enum Kind {
     Host,
     /// Code, wherever a resource needs a checkout of it.
     Repository,
+    /// The addons of a checkout: repositories, branches, roots and mounts.
+    AddonsLayout,
     /// A set of containers from Compose files.
     Stack,
     /// One Odoo.
@@ -26,13 +28,15 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds of this version, in dependency order.
-    pub const ALL: &'static [Kind] = &[Kind::Host, Kind::Repository, Kind::Stack, Kind::Environment];
+    pub const ALL: &'static [Kind] =
+        &[Kind::Host, Kind::Repository, Kind::AddonsLayout, Kind::Stack, Kind::Environment];
 
     /// The kind as it is written in a document.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Host => "Host",
             Kind::Repository => "Repository",
+            Kind::AddonsLayout => "AddonsLayout",
             Kind::Stack => "Stack",
             Kind::Environment => "Environment",
         }
@@ -43,6 +47,7 @@ impl Kind {
         match self {
             Kind::Host => "hosts",
             Kind::Repository => "repositories",
+            Kind::AddonsLayout => "addonslayouts",
             Kind::Stack => "stacks",
             Kind::Environment => "environments",
         }
@@ -156,7 +161,8 @@ mod tests {
     fn kinds_are_read_in_any_case_and_number() {
         assert_eq!(Kind::parse("stacks"), Some(Kind::Stack));
         assert_eq!(Kind::parse("REPOSITORY"), Some(Kind::Repository));
-        assert_eq!(Kind::parse("AddonsLayout"), None);
+        assert_eq!(Kind::parse("addonslayout"), Some(Kind::AddonsLayout));
+        assert_eq!(Kind::parse("BackupPolicy"), None);
     }
 
     #[test]

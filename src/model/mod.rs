@@ -14,3 +14,4 @@ pub mod reference;
 pub mod resource;
 pub mod secret;
 pub mod time;
+pub mod schedule;

@@ -1,6 +1,7 @@
 //! Reads the world as far as the desired state speaks of it. A failed read is recorded, never returned.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
@@ -10,6 +11,7 @@ use crate::clients::Clients;
 use crate::desired::state::DesiredState;
 use crate::engine::observe::{ContainerStatus, EngineFacts, ObserveRequest, observe_engine};
 use crate::engine::spec::ProjectSpec;
+use crate::model::id::{Kind, ResourceId};
 use crate::model::known::Known;
 use crate::model::problem::error_chain;
 use crate::model::secret::HmacKey;
@@ -17,6 +19,9 @@ use crate::skills::environment::facts::EnvironmentFacts;
 use crate::skills::environment::observe::{ObserveRequest as ObserveEnvironment, observe_environment};
 use crate::skills::environment::render::APPLICATION_SERVICE;
 use crate::skills::host::spec::HostSpec;
+use crate::skills::layout::observe::verify::VerifyRequest;
+use crate::skills::layout::observe::{observe_devcontainer, observe_layout};
+use crate::skills::layout::observed::LayoutFacts;
 use crate::skills::repository::checkout::{CheckoutDesired, CheckoutFacts};
 use crate::skills::repository::observe::observe_checkout;
 
@@ -24,14 +29,86 @@ use crate::skills::repository::observe::observe_checkout;
 const HOSTS_MAX: usize = 8;
 /// Checkouts that are read at once; each keeps a thread and the disk busy.
 const CHECKOUTS_MAX: usize = 4;
+/// Why nothing is known of a checkout.
+const ELSEWHERE: &str = "checkouts on another machine are not read by this version";
 /// Environments that are read at once.
 const ENVIRONMENTS_MAX: usize = 4;
 
-/// Reads engines and checkouts. `stops` says when people stopped which containers, by the engine's id, as events told.
-pub async fn collect(clients: &Clients, desired: &DesiredState, key: &HmacKey) -> Observation {
-    let (hosts, checkouts) = tokio::join!(collect_hosts(clients, desired, key), collect_checkouts(desired));
+/// What is to be read.
+#[derive(Clone, Copy)]
+pub struct CollectRequest<'a> {
+    /// What is wanted.
+    pub desired: &'a DesiredState,
+    /// The key of fingerprints of secrets.
+    pub key: &'a HmacKey,
+    /// The resources that it is for; what only they need and takes long is not read for others.
+    pub only: Option<&'a BTreeSet<ResourceId>>,
+    /// The state folder, where what was read of manifests is remembered.
+    pub cache: &'a Path,
+}
+
+/// Reads engines, checkouts, environments and layouts.
+pub async fn collect(clients: &Clients, request: &CollectRequest<'_>) -> Observation {
+    let CollectRequest { desired, key, .. } = *request;
+    let (hosts, checkouts, layouts) = tokio::join!(
+        collect_hosts(clients, desired, key),
+        collect_checkouts(desired),
+        collect_layouts(request)
+    );
     let environments = collect_environments(desired, &hosts, key).await;
-    Observation { hosts, checkouts, environments }
+    Observation { hosts, checkouts, environments, layouts }
+}
+
+/// Reads the layouts that the request is for: thousands of manifests are looked at, which a container's restart can't wait for.
+async fn collect_layouts(request: &CollectRequest<'_>) -> BTreeMap<String, Known<LayoutFacts>> {
+    let desired = request.desired;
+    let is_asked = |id: &ResourceId| request.only.is_none_or(|only| only.contains(id));
+    let mut found = BTreeMap::new();
+    for (name, layout) in &desired.layouts {
+        let repository = ResourceId::new(Kind::Repository, &layout.resource.spec.repository);
+        if !is_asked(&layout.resource.id) && !is_asked(&repository) {
+            continue;
+        }
+        let Ok(wanted) = layout.wanted.clone() else { continue };
+        let host = layout.host.as_deref().unwrap_or_default();
+        if !is_local(desired, host) {
+            found.insert(name.clone(), Known::Unknown(ELSEWHERE.to_owned()));
+            continue;
+        }
+        let spec = &layout.resource.spec;
+        if !is_asked(&layout.resource.id) {
+            // The Repository alone has to know what was written into its checkout.
+            let file = spec.devcontainer.as_deref();
+            let devcontainer = file.and_then(|file| observe_devcontainer(Path::new(&layout.checkout), file));
+            found.insert(name.clone(), Known::Known(LayoutFacts { devcontainer, ..LayoutFacts::default() }));
+            continue;
+        }
+        let verify = VerifyRequest {
+            checkout: layout.checkout.clone().into(),
+            manifest: spec.manifest.clone(),
+            files: spec.files().map(str::to_owned).collect(),
+            odoo_conf: spec.odoo_conf.clone(),
+            owner: spec.owner(),
+            hooks: spec.hooks.clone(),
+            series: spec.series.clone(),
+            features: spec.features.clone(),
+            cache: Some(request.cache.join("cache").join("layout")),
+            ..VerifyRequest::default()
+        };
+        let devcontainer = spec.devcontainer.clone();
+        let read = move || observe_layout(&verify, &wanted, devcontainer.as_deref());
+        let facts = match tokio::task::spawn_blocking(read).await {
+            Ok(facts) => Known::Known(facts),
+            Err(err) => Known::Unknown(format!("reading the layout failed: {err}")),
+        };
+        found.insert(name.clone(), facts);
+    }
+    found
+}
+
+/// Whether a host is this machine.
+fn is_local(desired: &DesiredState, host: &str) -> bool {
+    desired.hosts.get(host).is_some_and(|host| host.spec.engine.endpoint.starts_with("unix://"))
 }
 
 /// Reads the Environments, after the engines: where a database's server is, its container tells.
@@ -144,12 +221,8 @@ async fn collect_checkouts(desired: &DesiredState) -> BTreeMap<String, Known<Che
     let asked: Vec<_> = wanted
         .into_iter()
         .map(|(place, checkout)| async move {
-            let is_local = |host: &str| {
-                desired.hosts.get(host).is_some_and(|host| host.spec.engine.endpoint.starts_with("unix://"))
-            };
-            if !is_local(&checkout.host) {
-                let why = "checkouts on another machine are not read by this version".to_owned();
-                return (place, Known::Unknown(why));
+            if !is_local(desired, &checkout.host) {
+                return (place, Known::Unknown(ELSEWHERE.to_owned()));
             }
             (place, observe_checkout(&checkout.path).await)
         })

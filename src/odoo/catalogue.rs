@@ -14,6 +14,9 @@ pub use self::json::{from_json, is_reference};
 /// The most bytes of a catalogue; the longest seen has 7 KiB.
 pub const CATALOGUE_BYTES_MAX: usize = 1 << 20;
 
+/// The feature of all modules that a file expects in its repositories, unless it has a feature of that name.
+pub const MUST_HAVE: &str = "must-have";
+
 /// A repository of modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {

@@ -6,6 +6,7 @@
 
 mod dependencies;
 mod environments;
+mod layouts;
 mod stacks;
 mod world;
 
@@ -46,6 +47,8 @@ pub struct PlanInput<'a> {
     pub only: Option<&'a BTreeSet<ResourceId>>,
     /// Whether a person asked, so that `apply: manual` is applied.
     pub manual: bool,
+    /// Whether drift that waits for a time of day is corrected now: it is that time, or a person asked.
+    pub scheduled: bool,
     /// Resources of which a person allowed to remove or to lose data, having seen this plan's hash.
     pub allow_destroy: Option<&'a BTreeSet<ResourceId>>,
 }
@@ -90,6 +93,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         if input.is_planned(id) {
             parts.push(plan_repository(input, &world, id, &mut checkouts));
         }
+    }
+    for layout in input.desired.layouts.values().filter(|it| input.is_planned(&it.resource.id)) {
+        parts.push(layouts::plan_one(input, &world, layout, &checkouts));
     }
     for stack in input.desired.stacks.values().filter(|stack| input.is_planned(&stack.resource.id)) {
         parts.push(stacks::plan_one(input, &world, stack, &mut checkouts));
@@ -136,7 +142,12 @@ impl Checkouts {
         }
         let applied = input.memory.applied.get(policy.id).map(|applied| &applied.subjects);
         draft.extend(
-            plan_checkout(checkout, input.observed.checkouts.get(&key), applied),
+            plan_checkout(
+                checkout,
+                input.observed.checkouts.get(&key),
+                applied,
+                &layouts::written(input, checkout),
+            ),
             Operation::Checkout,
         );
         apply_policy(&mut draft, policy);
@@ -330,5 +341,5 @@ fn finish(
 
 /// The kinds in which resources are planned; a new one is a compile error here.
 const _: fn(Kind) = |kind| match kind {
-    Kind::Host | Kind::Repository | Kind::Stack | Kind::Environment => {}
+    Kind::Host | Kind::Repository | Kind::AddonsLayout | Kind::Stack | Kind::Environment => {}
 };

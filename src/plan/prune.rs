@@ -147,6 +147,7 @@ fn entry<'a>(leftover: &Leftover, rules: &PruneRules<'a>) -> Option<&'a Inventor
         | SubjectKind::Image
         | SubjectKind::Checkout
         | SubjectKind::Folder
+        | SubjectKind::File
         | SubjectKind::Database => return None,
     };
     rules.memory.inventory.iter().find(|entry| {

@@ -147,7 +147,9 @@ pub fn obstacle(note: &Note) -> Option<Reason> {
         NoteKind::Held => match note.class {
             None | Some(Class::Drift(DriftClass::ExtraOwned)) => return None,
             Some(Class::Change) => Reason::ManualApply,
-            Some(Class::Drift(_)) => Reason::ManualStop,
+            Some(Class::Drift(DriftClass::State)) => Reason::ManualStop,
+            // It waits for its time of day.
+            Some(Class::Drift(_)) => Reason::DriftReported,
         },
         NoteKind::Unhealthy => Reason::Unhealthy,
         // What others made, and what is merely kept, is no part of what is wanted.

@@ -9,6 +9,7 @@ pub use crate::model::change::{Action, Subject, SubjectKind};
 use crate::model::change::{Class, FieldDiff, Risk};
 use crate::model::id::ResourceId;
 use crate::skills::environment::operation::EnvironmentOperation;
+use crate::skills::layout::operation::LayoutOperation;
 use crate::skills::repository::checkout::CheckoutTarget;
 
 /// A step's number in its plan, from 1, in the order of printing.
@@ -66,6 +67,8 @@ pub enum Operation {
     Checkout(CheckoutTarget),
     /// Done for an Environment.
     Environment(EnvironmentOperation),
+    /// Done for an AddonsLayout.
+    Layout(LayoutOperation),
 }
 
 impl Step {

@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use super::prove::{Ran, prove, settle};
 use super::report::{PassReport, Prepared, blame};
-use super::{Context, PassError, look};
+use super::{Context, Mode, PassError, look};
 use crate::apply::{ApplyContext, Progress, RunOutcome, endpoints, execute};
 use crate::desired::state::DesiredState;
 use crate::model::id::ResourceId;
@@ -42,7 +42,8 @@ pub async fn carry_out(
         let strayed = prepared.memory.strayed.clone();
         let correlation = correlation.as_str();
         let kept = Kept { store, desired, correlation, request: request.as_deref(), strayed: &strayed };
-        if prepared.plan.steps.is_empty() {
+        // What was looked at because it was time is proven even when nothing was to be done.
+        if prepared.plan.steps.is_empty() && prepared.mode != Mode::Scheduled {
             let mut report = PassReport::unchanged(prepared);
             kept.keep(&mut report).await?;
             return Ok(report);
@@ -50,9 +51,9 @@ pub async fn carry_out(
         let begun = Instant::now();
         let outcome = run(context, store, desired, &prepared, correlation, cancel).await?;
         record_duration(Phase::Apply, begun.elapsed());
-        let (observed, memory) = look(context, desired).await?;
-        let Prepared { observed: before, plan, only, manual, fences, .. } = prepared;
-        let again = Prepared::plan(context, desired, only, manual, observed, memory, fences);
+        let (observed, memory) = look(context, desired, prepared.only.as_ref()).await?;
+        let Prepared { observed: before, plan, only, mode, fences, .. } = prepared;
+        let again = Prepared::plan(context, desired, only, mode, observed, memory, fences);
         let ran = Ran {
             plan: &plan,
             outcome: &outcome,
@@ -95,6 +96,7 @@ async fn run(
         clients: &context.clients,
         endpoints: endpoints(desired),
         git: context.source.git(),
+        allow: &context.source.settings().allow,
         redactor: &desired.redactor,
         holder: &context.holder,
         correlation,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Utc;
 
-use super::Context;
+use super::{Context, Mode};
 use crate::apply::{RunOutcome, StepStatus};
 use crate::desired::state::DesiredState;
 use crate::model::condition::{ConditionType, Reason};
@@ -27,7 +27,7 @@ pub struct Prepared {
     /// The fencing numbers of all locks before it was observed.
     pub(super) fences: Fences,
     pub(super) only: Option<BTreeSet<ResourceId>>,
-    pub(super) manual: bool,
+    pub(super) mode: Mode,
     /// The manual request that the pass answers, by token; kept with the resources.
     pub request: Option<String>,
     pub(super) memory: Memory,
@@ -38,7 +38,7 @@ impl Prepared {
         context: &Context,
         desired: &DesiredState,
         only: Option<BTreeSet<ResourceId>>,
-        manual: bool,
+        mode: Mode,
         observed: Observation,
         memory: Memory,
         fences: Fences,
@@ -50,10 +50,11 @@ impl Prepared {
             now: Utc::now(),
             key: &context.key,
             only: only.as_ref(),
-            manual,
+            manual: mode.is_manual(),
+            scheduled: mode.is_scheduled(),
             allow_destroy: None,
         });
-        Prepared { observed, plan, fences, only, manual, request: None, memory }
+        Prepared { observed, plan, fences, only, mode, request: None, memory }
     }
 
     /// Plans again on the same facts, with a person's permission to remove or lose data of these resources.
@@ -65,7 +66,8 @@ impl Prepared {
             now: Utc::now(),
             key: &context.key,
             only: self.only.as_ref(),
-            manual: self.manual,
+            manual: self.mode.is_manual(),
+            scheduled: self.mode.is_scheduled(),
             allow_destroy: Some(ids),
         });
     }

@@ -16,6 +16,7 @@ pub mod guards;
 pub mod resources;
 pub mod runs;
 pub mod events;
+pub mod alerts;
 pub mod requests;
 pub mod facts;
 pub mod serving;

@@ -13,7 +13,7 @@ use super::events::{EventFilter, NewEvent, Severity};
 use super::runs::{Counts, HistoryFilter, NewRun, RunEnd, RunResult};
 use super::store::{Store, StoreError, parse_location};
 use super::{
-    events, facts, graves, guards, inventory, journal, locks, migrations, requests, resources, runs,
+    alerts, events, facts, graves, guards, inventory, journal, locks, migrations, requests, resources, runs,
 };
 use crate::model::condition::{ConditionType, Reason, Status};
 use crate::model::id::{Kind, ResourceId, Revision};
@@ -48,6 +48,7 @@ fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("resources", resources::ALL),
         ("runs", runs::ALL),
         ("events", events::ALL),
+        ("alerts", alerts::ALL),
         ("requests", requests::ALL),
         ("facts", facts::ALL),
     ]

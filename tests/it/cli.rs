@@ -126,7 +126,7 @@ fn a_wrong_command_line_is_explained_and_ends_with_2() {
         (vec!["diff", "--unknown"], "unexpected argument"),
         (vec!["diff", "n8n"], "not of the form KIND/NAME"),
         (vec!["diff", "Stak/n8n"], "did you mean Stack?"),
-        (vec!["diff", "AddonsLayout/prod"], "not supported by this version"),
+        (vec!["diff", "BackupPolicy/prod"], "not supported by this version"),
         (vec!["diff", "Stack/N8N"], "lower case"),
         (vec!["diff", "-o", "xml"], "text, json, yaml, markdown"),
         (vec!["diff", "--revision", "a", "--working-tree"], "cannot be used with"),

@@ -122,7 +122,8 @@ fn what_only_decides_touches_nothing() {
             let compose =
                 file.starts_with("skills/stack/compose/") || file.starts_with("skills/stack/render/");
             let modules = file.starts_with("skills/deps/") || file.starts_with("odoo/");
-            let layout = file.starts_with("skills/layout/") && !file.contains("/observe");
+            let effects = file.contains("/observe") || file.contains("/apply");
+            let layout = file.starts_with("skills/layout/") && !effects;
             let deps = modules && !file.contains("/observe") && name != "tests.rs";
             (decides || skill || compose || deps || layout) && name != "mod.rs"
         })

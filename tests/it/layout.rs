@@ -1,8 +1,12 @@
 //! `ipaictl layout verify`, the real program: over the observed tree, over real clones, over hostile files.
 
 mod clones;
+mod fixes;
 mod hostile;
 mod observed;
+mod plans;
+mod scene;
+mod steward;
 
 use std::fs;
 use std::path::Path;

@@ -11,7 +11,8 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import deps as deps_bench  # noqa: E402
-import environment as environment_bench  # noqa: E402
+import environment as environment_bench
+import layout as layout_bench  # noqa: E402
 import loop  # noqa: E402
 import measure  # noqa: E402
 import publish  # noqa: E402
@@ -177,7 +178,7 @@ def planning(bench):
         bench.row(f"planning {count:,} resources (pure)", f"{seconds:.3f} s, {mebibytes:.0f} MiB", "", reach, held)
 
 
-ALL = [version, validate, create, diff, latency, idle, planning, deps_bench.deps, environment_bench.environment]
+ALL = [version, validate, create, diff, latency, idle, planning, deps_bench.deps, environment_bench.environment, layout_bench.layout]
 
 
 def main():

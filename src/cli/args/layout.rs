@@ -22,6 +22,20 @@ pub enum LayoutCommand {
                             ipaictl layout verify /srv/odoo-ce --core odoo/addons -o json\n  \
                             ipaictl layout verify --odoo-conf deploy/odoo.conf --mount addons:/mnt/extra-addons")]
     Verify(Box<LayoutVerifyArgs>),
+    /// Correct what an AddonsLayout allows to correct; the same as apply --only AddonsLayout/NAME
+    #[command(after_help = "Examples:\n  ipaictl layout fix\n  ipaictl layout fix oca-ipai --yes")]
+    Fix(LayoutFixArgs),
+}
+
+/// Arguments of `layout fix`.
+#[derive(Debug, Args)]
+pub struct LayoutFixArgs {
+    /// Name of the AddonsLayout; default: all of them
+    #[arg(value_name = "NAME")]
+    pub name: Vec<String>,
+    /// Do it without asking
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// Arguments of `layout verify`.

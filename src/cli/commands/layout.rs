@@ -1,46 +1,66 @@
 //! `layout verify`: whether a checkout is as its files declare, and why not.
 
-mod inputs;
 mod text;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
-use self::inputs::Inputs;
-use crate::cli::Session;
-use crate::cli::args::{LayoutArgs, LayoutCommand, LayoutVerifyArgs, Output};
+use super::apply;
+use crate::cli::args::{ApplyArgs, LayoutArgs, LayoutCommand, LayoutFixArgs, LayoutVerifyArgs, Output};
+use crate::cli::{Session, block_on, file_error};
 use crate::error::{Error, Exit};
-use crate::odoo::observe::{CacheFile, read_roots};
-use crate::skills::layout::checks::{Input, verify};
+use crate::model::id::{Kind, ResourceId};
+use crate::reconcile::{Access, Context};
+use crate::skills::layout::observe::verify::{VerifyError, VerifyRequest, verify_checkout};
 use crate::skills::layout::report::Verdict;
 
 pub fn run(session: &mut Session, args: &LayoutArgs) -> Result<Exit, Error> {
     match &args.command {
         LayoutCommand::Verify(args) => run_verify(session, args),
+        LayoutCommand::Fix(args) => run_fix(session, args),
+    }
+}
+
+/// Corrections are steps of a plan like all others: with its lock, its journal and its evidence.
+fn run_fix(session: &mut Session, args: &LayoutFixArgs) -> Result<Exit, Error> {
+    let only = match args.name.is_empty() {
+        true => all_layouts(session)?,
+        false => args.name.iter().map(|name| ResourceId::new(Kind::AddonsLayout, name)).collect(),
+    };
+    apply::run(session, &ApplyArgs { plan: None, yes: args.yes, only, allow_destroy: Vec::new() })
+}
+
+fn all_layouts(session: &mut Session) -> Result<Vec<ResourceId>, Error> {
+    let settings = session.settings()?;
+    let found: Vec<ResourceId> = block_on(1, async {
+        let context = Context::open(settings, &session.environment, Access::Read).await?;
+        let desired = session.load(&context).await?;
+        Ok::<_, Error>(desired.ids().into_iter().filter(|id| id.kind == Kind::AddonsLayout).collect())
+    })?;
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Error::usage(
+            "the desired state has no AddonsLayout",
+            "Describe one: `ipaictl schema AddonsLayout` shows its fields.",
+        )),
     }
 }
 
 fn run_verify(session: &mut Session, args: &LayoutVerifyArgs) -> Result<Exit, Error> {
-    let inputs = Inputs::read(args)?;
-    let cache = session.environment.cache_dir().filter(|_| !args.no_cache).map(|folder| {
-        let roots: Vec<PathBuf> =
-            inputs.requests.iter().filter_map(|root| std::path::absolute(&root.path).ok()).collect();
-        CacheFile::new(&folder.join("layout"), roots.iter().map(PathBuf::as_path))
-    });
-    let roots = read_roots(&inputs.requests, cache.as_ref())?;
-    let mut report = verify(&Input {
-        checkout: &args.checkout.display().to_string(),
-        series: &args.series,
-        sources: &inputs.sources,
-        catalogue: &inputs.catalogue,
-        facts: &inputs.facts,
-        roots: &roots,
-        in_view: inputs.in_view,
-        core: inputs.core,
-        view: &inputs.view,
-        mounts: &args.mount,
-        hooks: &args.hook,
+    let cache = session.environment.cache_dir().filter(|_| !args.no_cache);
+    let request = VerifyRequest {
+        checkout: args.checkout.clone(),
+        manifest: args.manifest.clone(),
+        files: args.file.clone(),
+        odoo_conf: args.odoo_conf.clone(),
+        mounts: args.mount.clone(),
+        core: args.core.clone(),
         owner: args.owner,
-    });
+        hooks: args.hook.clone(),
+        series: args.series.clone(),
+        features: BTreeMap::new(),
+        cache: cache.map(|folder| folder.join("layout")),
+    };
+    let (mut report, _) = verify_checkout(&request).map_err(error)?;
     if args.only_differences {
         report.checks.retain(|check| check.verdict != Verdict::Ok);
     }
@@ -54,4 +74,18 @@ fn run_verify(session: &mut Session, args: &LayoutVerifyArgs) -> Result<Exit, Er
         (false, 0) => Exit::Done,
         (false, _) => Exit::Unclear,
     })
+}
+
+fn error(err: VerifyError) -> Error {
+    let message = err.to_string();
+    match err {
+        VerifyError::NotAFolder(_) => Error::usage(message, "Name the folder of a checkout."),
+        VerifyError::Outside(_) => {
+            Error::usage(message, "Files are named by their path relative to the checkout.")
+        }
+        VerifyError::NotConf(_) => Error::usage(message, "The name of Odoo's settings ends in .conf."),
+        VerifyError::Read { path, err } => file_error("read", &path, err),
+        VerifyError::Manifest { file, problems } => Error::Catalogue { file, problems },
+        VerifyError::Root(err) => Error::Root(err),
+    }
 }

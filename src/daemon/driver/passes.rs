@@ -48,6 +48,8 @@ pub(super) struct Flight {
     pub(super) news: bool,
     /// Requests that it answers.
     tokens: Vec<String>,
+    /// Whether its time of day had come.
+    scheduled: bool,
 }
 
 impl Driver {
@@ -65,7 +67,12 @@ impl Driver {
 
     fn start_pass(&mut self, id: ResourceId, state: Arc<DesiredState>) {
         let tokens = self.asked.remove(&id).unwrap_or_default();
-        let mode = if tokens.is_empty() { Mode::Automatic } else { Mode::Manual };
+        let scheduled = self.nightly.remove(&id);
+        let mode = match () {
+            () if !tokens.is_empty() => Mode::Manual,
+            () if scheduled => Mode::Scheduled,
+            () => Mode::Automatic,
+        };
         let request = tokens.last().cloned();
         let cancel = CancellationToken::new();
         let (context, token) = (self.context.clone(), cancel.clone());
@@ -86,7 +93,7 @@ impl Driver {
         };
         let task = self.works.spawn(work.instrument(span));
         self.tasks.insert(task.id(), (Some(key.clone()), task));
-        self.flights.insert(key, Flight { cancel, news: false, tokens });
+        self.flights.insert(key, Flight { cancel, news: false, tokens, scheduled });
     }
 
     pub(super) async fn passed(&mut self, passed: Passed, now: Instant) {
@@ -117,6 +124,10 @@ impl Driver {
         let key = Key::Resource(id.clone());
         let flight = self.flights.remove(&key);
         self.queue.done(&key, now);
+        if verdict.ending == Ending::Transient && flight.as_ref().is_some_and(|flight| flight.scheduled) {
+            // The night's work is not done; its next try is part of it.
+            self.nightly.insert(id.clone());
+        }
         self.again_when(&key, &verdict, digest.as_deref(), now);
         if verdict.acted {
             self.own_events.insert(id.clone(), now + OWN_EVENTS);
@@ -254,6 +265,9 @@ fn needs(state: &DesiredState, key: &Key) -> Vec<Key> {
     let host = state.host_of(id).filter(|_| id.kind != Kind::Host);
     let repository = match id.kind {
         Kind::Host | Kind::Repository => None,
+        Kind::AddonsLayout => {
+            state.layouts.get(&id.name).map(|layout| layout.resource.spec.repository.as_str())
+        }
         Kind::Stack => state.stacks.get(&id.name).and_then(|it| it.resource.spec.repository.as_deref()),
         Kind::Environment => {
             state.environments.get(&id.name).and_then(|it| it.resource.spec.source.repository.as_deref())

@@ -10,9 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Driver;
 use crate::daemon::modes::FULL_PASS;
 use crate::daemon::queue::{Key, When};
-use crate::daemon::schedule::Due;
 use crate::daemon::triggers::wake::{News, Wake};
 use crate::model::id::ResourceId;
+use crate::model::schedule::{Due, Schedule};
 use crate::record::requests::Request;
 use crate::telemetry::{self, Trigger};
 
@@ -73,21 +73,53 @@ impl Driver {
         self.queue.wake(key, when, now);
     }
 
-    /// Runs what the schedule has due, and keeps that it did before it does.
+    /// Runs what schedules have due, and keeps that it did before it does.
     pub(super) async fn run_schedule(&mut self, wall: DateTime<Utc>, now: Instant) {
-        let Some(last) = self.ask(self.store.last_schedule(FULL_PASS)).await else { return };
-        // The first start ever has nothing to make up for.
-        let due = last.map_or(Due::Rebase(wall), |last| self.modes.full_pass.due(last, wall));
-        let (Due::Run(noted) | Due::Rebase(noted)) = due else { return };
-        if self.keep(self.store.note_schedule(FULL_PASS, noted)).await.is_none() {
-            return;
-        }
-        if matches!(due, Due::Run(_)) {
-            telemetry::count_wake(Trigger::Schedule);
-            tracing::info!(scheduled = %noted, "full pass");
+        let full_pass = self.modes.full_pass.clone();
+        if let Some(scheduled) = self.due(FULL_PASS, &full_pass, wall).await {
+            tracing::info!(%scheduled, "full pass");
             self.keep(self.store.trim_stops(wall - STOPS_KEPT)).await;
             self.wake_all(now);
         }
+        for (id, schedule) in self.nightly_schedules() {
+            if let Some(scheduled) = self.due(&id.to_string(), &schedule, wall).await {
+                tracing::info!(%scheduled, resource = %id, "nightly pass");
+                self.nightly.insert(id.clone());
+                self.wake_after_look(vec![id], now);
+            }
+        }
+        for lasting in self.keep(self.store.alert_of_drift(wall)).await.unwrap_or_default() {
+            let since = lasting.since.to_rfc3339();
+            tracing::warn!(resource = %lasting.resource, since, "drift lasts: {}", lasting.message);
+        }
+    }
+
+    /// The occurrence of a schedule that has to run now, which is kept as run.
+    async fn due(&mut self, name: &str, schedule: &Schedule, wall: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let last = self.ask(self.store.last_schedule(name)).await?;
+        // The first start ever has nothing to make up for.
+        let due = last.map_or(Due::Rebase(wall), |last| schedule.due(last, wall));
+        let (Due::Run(noted) | Due::Rebase(noted)) = due else { return None };
+        self.keep(self.store.note_schedule(name, noted)).await?;
+        if !matches!(due, Due::Run(_)) {
+            return None;
+        }
+        telemetry::count_wake(Trigger::Schedule);
+        Some(noted)
+    }
+
+    /// The resources that have a time of day of their own.
+    fn nightly_schedules(&self) -> Vec<(ResourceId, Schedule)> {
+        let Some(state) = self.revisions.in_use() else { return Vec::new() };
+        let layouts = state.layouts.values().map(|layout| &layout.resource);
+        layouts
+            .filter_map(|resource| {
+                let spec = &resource.spec.schedule;
+                // Both were checked when the document was read.
+                let schedule = Schedule::parse(&spec.cron, spec.time_zone.parse().ok()?).ok()?;
+                Some((resource.id.clone(), schedule))
+            })
+            .collect()
     }
 
     /// Takes up requests; each is a look at the source first.

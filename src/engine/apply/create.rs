@@ -26,13 +26,13 @@ pub(super) async fn container(
     resolve_shares(docker, &mut body, shares).await?;
     let reference = body.image.clone().unwrap_or_default();
     match docker.create_container(name, platform, body).await {
-        Ok(created) => Ok(Done { id: Some(created.id), already: false, warnings: created.warnings }),
+        Ok(created) => Ok(Done { id: Some(created.id), warnings: created.warnings, ..Done::default() }),
         Err(err) if err.is_conflict() => {
             let Some(holder) = docker.container(name).await? else { return Err(err.into()) };
             let config = holder.config.unwrap_or_default();
             let id = holder.id.unwrap_or_default();
             if label(config.labels.as_ref(), labels::OPERATION) == Some(operation_id) {
-                return Ok(Done { id: Some(id), already: true, warnings: Vec::new() });
+                return Ok(Done { id: Some(id), ..Done::already() });
             }
             let holder = holder_of("container", &id, config.labels.as_ref());
             Err(EngineError::NameTaken { kind: "container", name: name.to_owned(), holder })
@@ -69,7 +69,7 @@ pub(super) async fn network(
     match networks.iter().find(is_twin).and_then(|twin| twin.id.clone()) {
         Some(twin) => {
             docker.remove_network(&id).await?;
-            Ok(Done { id: Some(twin), already: true, warnings: Vec::new() })
+            Ok(Done { id: Some(twin), ..Done::already() })
         }
         None => Ok(Done { id: Some(id), ..Done::default() }),
     }
@@ -134,7 +134,7 @@ fn taken(
 ) -> Result<Done, EngineError> {
     let operation = label(wanted, labels::OPERATION);
     if operation.is_some() && label(found, labels::OPERATION) == operation {
-        return Ok(Done { id: Some(id), already: true, warnings: Vec::new() });
+        return Ok(Done { id: Some(id), ..Done::already() });
     }
     let holder = holder_of(kind, &id, found);
     Err(EngineError::NameTaken { kind, name: name.to_owned(), holder })

@@ -6,12 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Catalogue, Repository, is_name, slug};
+use super::{Catalogue, MUST_HAVE, Repository, is_name, slug};
 use crate::clients::git_url::{self, RemoteUrl};
 use crate::model::problem::{Location, Problem};
-
-/// The feature of all modules that the file expects in its repositories, unless it has a feature of that name.
-const MUST_HAVE: &str = "must-have";
 
 /// The file as it is written; other keys are for others.
 #[derive(Deserialize)]

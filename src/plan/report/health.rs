@@ -29,6 +29,9 @@ pub(super) fn healthy(
     if let Some(unknown) = desired.unknown(&view.resource.id) {
         return answer(kind, Status::Unknown, Reason::Unobserved, unknown.why.clone());
     }
+    if view.resource.id.kind == Kind::AddonsLayout {
+        return layout(view, observed);
+    }
     let host = desired.host_of(&view.resource.id);
     let engine = host.and_then(|host| observed.hosts.get(host));
     if view.resource.id.kind != Kind::Repository && !matches!(engine, Some(Known::Known(_))) {
@@ -74,6 +77,29 @@ pub(super) fn healthy(
         return answer(kind, Status::Unknown, Reason::WaitingForHealth, text);
     }
     answer(kind, Status::True, Reason::InSync, probes)
+}
+
+/// A layout is well when its checks could be made and none of them asks for anybody; how many there are is said.
+fn layout(view: &View<'_>, observed: &Observation) -> ConditionReport {
+    let kind = ConditionType::Healthy;
+    let facts = observed.layouts.get(&view.resource.id.name).and_then(Known::known);
+    let Some(count) = facts.and_then(|facts| facts.count) else {
+        let why = view.note(&[NoteKind::Unknown, NoteKind::Blocked]).map(message);
+        return answer(
+            kind,
+            Status::Unknown,
+            Reason::Unobserved,
+            why.unwrap_or_else(|| "not checked".to_owned()),
+        );
+    };
+    let text = format!(
+        "{} checks ok, {} drift, {} conflict, {} unknown",
+        count.ok, count.drift, count.conflict, count.unknown
+    );
+    match count.drift + count.conflict {
+        0 => answer(kind, Status::True, Reason::InSync, text),
+        _ => answer(kind, Status::False, Reason::DriftReported, text),
+    }
 }
 
 /// What the probes of an Environment answered; empty for everything else.

@@ -18,6 +18,8 @@ pub(super) struct Changed<'a> {
     containers: BTreeSet<(&'a str, &'a str)>,
     /// Environments by host and name.
     environments: BTreeSet<(&'a str, &'a str)>,
+    /// Layouts by name.
+    layouts: BTreeSet<&'a str>,
 }
 
 /// A thing by host, sort and name.
@@ -29,6 +31,10 @@ impl<'a> Changed<'a> {
         let things = plan.steps.iter();
         let things = things.map(|step| (step.host.as_str(), step.subject.kind, step.subject.name.as_str()));
         let steps = plan.steps.iter().map(|step| (step.host.as_str(), &step.resource));
+        // A night in which nothing had to be done proves what was looked at.
+        let looked =
+            plan.resources.iter().filter(|_| plan.steps.is_empty()).map(|resource| ("", &resource.id));
+        let steps = steps.chain(looked);
         Changed::of(things.collect(), steps, &[before, after])
     }
 
@@ -67,9 +73,15 @@ impl<'a> Changed<'a> {
         let renamed = all.iter().filter(|(_, found)| ids.contains(found.id.as_str()));
         let mut containers = named.clone();
         containers.extend(renamed.map(|(host, found)| (*host, found.name.as_str())));
-        let environments = resources.filter(|(_, id)| id.kind == Kind::Environment);
-        let environments = environments.map(|(host, id)| (host, id.name.as_str())).collect();
-        Changed { things, containers, environments }
+        let (mut environments, mut layouts) = (BTreeSet::new(), BTreeSet::new());
+        for (host, id) in resources {
+            match id.kind {
+                Kind::Environment => drop(environments.insert((host, id.name.as_str()))),
+                Kind::AddonsLayout => drop(layouts.insert(id.name.as_str())),
+                Kind::Host | Kind::Repository | Kind::Stack => {}
+            }
+        }
+        Changed { things, containers, environments, layouts }
     }
 
     /// The hosts that are acted on.
@@ -110,7 +122,13 @@ impl<'a> Changed<'a> {
             .collect();
         let environments: BTreeMap<&str, Value> =
             self.environments.iter().map(|(_, name)| (*name, json!(world.environments.get(*name)))).collect();
-        json!({"hosts": hosts, "checkouts": checkouts, "environments": environments})
+        let mut found = json!({"hosts": hosts, "checkouts": checkouts, "environments": environments});
+        if !self.layouts.is_empty() {
+            let layouts: BTreeMap<&str, Value> =
+                self.layouts.iter().map(|name| (*name, json!(world.layouts.get(*name)))).collect();
+            found["layouts"] = json!(layouts);
+        }
+        found
     }
 
     fn host_facts(&self, host: &str, facts: &EngineFacts) -> Value {

@@ -3,7 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod catalogues;
-mod clones;
+pub mod clones;
 mod modules;
 mod mounts;
 mod tree;

@@ -175,6 +175,12 @@ pub fn inside(path: &str) -> Option<String> {
     is_sound.then(|| parts.join("/"))
 }
 
+/// Whether a path is a folder or lies in it; the checkout itself is the empty folder.
+pub fn is_within(path: &str, folder: &str) -> bool {
+    folder.is_empty()
+        || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// A path that a file in `folder` names relative to itself, relative to the checkout; `None` when it leads elsewhere.
 pub fn resolve(folder: &str, path: &str) -> Option<String> {
     if path.is_empty() || path.starts_with(['/', '~', '$']) || path.chars().any(char::is_control) {

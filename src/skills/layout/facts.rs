@@ -4,8 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 /// A folder where a clone belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Place {
     /// Nothing is there.
     Missing,
@@ -24,7 +27,8 @@ pub enum Place {
 }
 
 /// A complete clone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CloneFacts {
     /// The URL of `origin`, as it is written there.
     pub url: Option<String>,
@@ -39,10 +43,10 @@ pub struct CloneFacts {
     /// How many there are.
     pub dirty_count: usize,
     /// What somebody is in the middle of, such as a merge.
-    pub operation: Option<&'static str>,
+    pub operation: Option<String>,
     /// Whether the wanted commit is among its objects.
     pub has_pin: bool,
-    /// Commits of its own that the remote's branch lacks, as of the last fetch.
+    /// Commits of its own that the remote's branch lacks, as of the last fetch; detached ones that no branch or tag has.
     pub ahead: usize,
 }
 

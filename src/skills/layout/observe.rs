@@ -2,16 +2,24 @@
 
 mod clone;
 mod tree;
+pub mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use git2::Repository;
+
+pub use self::clone::look;
+use self::verify::{VerifyError, VerifyRequest, verify_checkout};
 use super::declared::{Form, Source};
 use super::facts::{Facts, Place};
+use super::observed::{DevcontainerFacts, Finding, LayoutFacts};
 use super::read::{self, FILE_BYTES_MAX};
-use crate::model::problem::{Location, Problem};
+use super::report::Verdict;
+use super::wanted::{WantedLayout, first_error};
+use crate::model::problem::{Location, Problem, error_chain};
 
 /// Clones that are looked at side by side; more only wait for the same disk.
 const READERS_MAX: usize = 8;
@@ -63,6 +71,75 @@ pub fn read_bounded(path: &Path) -> io::Result<String> {
         return Err(io::Error::other("it is longer than 1 MiB"));
     }
     Ok(text)
+}
+
+/// Looks at what planning needs of a checkout: its clones, its devcontainer, all checks. Blocks.
+pub fn observe_layout(
+    request: &VerifyRequest,
+    wanted: &WantedLayout,
+    devcontainer: Option<&str>,
+) -> LayoutFacts {
+    let checkout = &request.checkout;
+    if !checkout.is_dir() {
+        return LayoutFacts::default();
+    }
+    let mut facts = LayoutFacts { exists: true, ..LayoutFacts::default() };
+    let mut seen = BTreeMap::new();
+    match verify_checkout(request) {
+        Ok((report, found)) => {
+            facts.count = Some(report.count);
+            let checks = report.checks.into_iter().filter(|check| check.verdict != Verdict::Ok);
+            facts.findings = checks
+                .map(|check| Finding {
+                    id: check.id.to_owned(),
+                    subject: check.subject,
+                    verdict: check.verdict,
+                    cause: check.cause,
+                })
+                .collect();
+            seen = found.places;
+        }
+        Err(err) => facts.unchecked = Some(verify_problem(&err)),
+    }
+    // The files of the checkout may declare other repositories than those of the wanted commit.
+    let unseen: Vec<(String, Option<String>)> = wanted
+        .clones
+        .iter()
+        .filter(|clone| clone.commit.is_some() || !seen.contains_key(&clone.path))
+        .map(|clone| (clone.path.clone(), clone.commit.clone()))
+        .collect();
+    seen.extend(places(checkout, &unseen));
+    seen.retain(|path, _| wanted.clones.iter().any(|clone| clone.path == *path));
+    facts.places = seen;
+    if let Some(file) = devcontainer {
+        facts.devcontainer = observe_devcontainer(checkout, file);
+        let text = facts.devcontainer.as_ref().map_or("", |found| &found.text);
+        let folders = read::mounted_folders(file, text);
+        facts.present = folders.into_iter().filter(|folder| checkout.join(folder).exists()).collect();
+    }
+    facts
+}
+
+/// Reads a devcontainer, and what is committed of it when that is something else. `None` when it is not there.
+pub fn observe_devcontainer(checkout: &Path, file: &str) -> Option<DevcontainerFacts> {
+    let text = read_bounded(&checkout.join(file)).ok()?;
+    let committed = committed(checkout, file);
+    let is_new = committed.is_none();
+    Some(DevcontainerFacts { committed: committed.filter(|committed| *committed != text), is_new, text })
+}
+
+fn committed(checkout: &Path, file: &str) -> Option<String> {
+    let repository = Repository::open(checkout).ok()?;
+    let entry = repository.head().ok()?.peel_to_tree().ok()?.get_path(Path::new(file)).ok()?;
+    let object = entry.to_object(&repository).ok()?;
+    String::from_utf8(object.as_blob()?.content().to_vec()).ok()
+}
+
+fn verify_problem(err: &VerifyError) -> String {
+    match err {
+        VerifyError::Manifest { file, problems } => first_error(problems).unwrap_or_else(|| file.clone()),
+        other => error_chain(other),
+    }
 }
 
 /// Looks at everything.

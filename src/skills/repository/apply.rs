@@ -12,6 +12,7 @@ use super::checkout::{CheckoutFacts, CheckoutTarget};
 use super::observe::read_checkout;
 use super::restore::restore;
 use crate::clients::git::{Git, GitError};
+use crate::model::hash::sha256_hex;
 use crate::model::known::Known;
 
 /// How many changed files an error names.
@@ -116,7 +117,10 @@ fn short(commit: &Option<String>) -> &str {
 /// Moves a checkout to its target's commit, and makes it when it isn't there.
 pub async fn move_checkout(git: &Git, target: &CheckoutTarget) -> Result<Moved, CheckoutError> {
     let path = Path::new(&target.path);
-    let facts = read(path).await?;
+    let mut facts = read(path).await?;
+    let written: Vec<&str> =
+        target.written.iter().filter(|file| is_written(path, file)).map(|(file, _)| file.as_str()).collect();
+    facts.dirty.retain(|file| !written.contains(&file.as_str()));
     let is_empty_folder = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if !facts.exists || is_empty_folder {
         create(git, target, path).await?;
@@ -142,8 +146,18 @@ pub async fn move_checkout(git: &Git, target: &CheckoutTarget) -> Result<Moved, 
         idle(path)?;
         restore(git, path, Path::new(kept)).await?;
     }
+    if !written.is_empty() {
+        idle(path)?;
+        let undo = git.local(Some(path)).args(["checkout", "--quiet", "HEAD", "--"]).args(written);
+        git.run("undoing what a layout wrote", &undo, None).await?;
+    }
     move_in_place(git, target, path, facts.commit.as_deref()).await?;
     verified(target, path, Moved::Moved).await
+}
+
+/// Whether a file still holds what a layout wrote into it.
+fn is_written(path: &Path, (file, digest): &(&String, &String)) -> bool {
+    std::fs::read(path.join(file)).is_ok_and(|content| sha256_hex(&content) == **digest)
 }
 
 async fn create(git: &Git, target: &CheckoutTarget, path: &Path) -> Result<(), CheckoutError> {

@@ -1,5 +1,7 @@
 //! A checkout as it is wanted, as it was observed, and as it is moved.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The wanted content of a checkout on a host.
@@ -55,6 +57,9 @@ pub struct CheckoutTarget {
     pub kept: Option<String>,
     /// The commit that was observed; anything else at execution makes the step stale.
     pub from: Option<String>,
+    /// Files that a layout wrote into it, with the digest of what it wrote: they are as committed before it moves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub written: BTreeMap<String, String>,
 }
 
 impl CheckoutTarget {
@@ -67,6 +72,7 @@ impl CheckoutTarget {
             url: checkout.url.clone(),
             kept: checkout.kept.clone(),
             from,
+            written: BTreeMap::new(),
         }
     }
 }

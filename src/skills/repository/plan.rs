@@ -13,11 +13,13 @@ use crate::model::note::{Note, NoteKind};
 /// Digits of a commit that are shown, as many as git shows.
 const COMMIT_DIGITS: usize = 7;
 
-/// Decides about one checkout; `applied` are the subjects that were last applied for its resource.
+/// Decides about one checkout; `applied` are the subjects that were last applied for its
+/// resource, `written` files that a layout wrote into it, by digest.
 pub fn plan_checkout(
     checkout: &CheckoutDesired,
     facts: Option<&Known<CheckoutFacts>>,
     applied: Option<&BTreeMap<String, String>>,
+    written: &BTreeMap<String, String>,
 ) -> Draft<CheckoutTarget> {
     let mut draft = Draft::default();
     let subject = Subject::checkout(checkout.path.clone());
@@ -35,6 +37,9 @@ pub fn plan_checkout(
     };
     let is_applied =
         applied.and_then(|subjects| subjects.get(&subject.to_string())) == Some(&checkout.commit);
+    let mut facts = facts.clone();
+    facts.dirty.retain(|file| !written.contains_key(file));
+    let facts = &facts;
     let class = if is_applied { Class::Drift(DriftClass::Source) } else { Class::Change };
     match decide(checkout, facts) {
         Decision::Equal => {}
@@ -48,6 +53,9 @@ pub fn plan_checkout(
                 Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Source), why);
             draft.notes.push(note);
         }
+    }
+    for step in &mut draft.steps {
+        step.operations.iter_mut().for_each(|target| target.written = written.clone());
     }
     draft
 }
@@ -154,7 +162,7 @@ mod tests {
     }
 
     fn plan(facts: CheckoutFacts) -> Draft<CheckoutTarget> {
-        plan_checkout(&wanted(), Some(&Known::Known(facts)), None)
+        plan_checkout(&wanted(), Some(&Known::Known(facts)), None, &BTreeMap::new())
     }
 
     #[test]
@@ -182,23 +190,28 @@ mod tests {
         let own = CheckoutDesired { kept: Some("/state/kept/code".into()), ..wanted() };
         let changed = CheckoutFacts { dirty: vec!["a.conf".into()], ..facts() };
         let at = |commit: String| Known::Known(CheckoutFacts { commit: Some(commit), ..changed.clone() });
-        let draft = plan_checkout(&own, Some(&at(own.commit.clone())), None);
+        let draft = plan_checkout(&own, Some(&at(own.commit.clone())), None, &BTreeMap::new());
         assert_eq!(draft.steps[0].class, Class::Drift(DriftClass::Content));
         assert_eq!(draft.steps[0].fields[0].field, "a.conf");
         assert_eq!(draft.steps[0].operations[0].kept, own.kept);
         // A new commit is a change, whatever else it finds.
-        let draft = plan_checkout(&own, Some(&at("a".repeat(40))), None);
+        let draft = plan_checkout(&own, Some(&at("a".repeat(40))), None, &BTreeMap::new());
         assert_eq!((draft.steps[0].class, draft.steps[0].cause.as_str()), (Class::Change, "commit"));
         // Somebody else's checkout at that place is nobody's drift.
         let other = CheckoutFacts { url: Some("https://example.com/other.git".into()), ..changed };
-        let draft = plan_checkout(&own, Some(&Known::Known(other)), None);
+        let draft = plan_checkout(&own, Some(&Known::Known(other)), None, &BTreeMap::new());
         assert!(draft.steps.is_empty());
         assert_eq!(draft.notes[0].kind, NoteKind::NeedsDecision);
     }
 
     #[test]
     fn what_could_not_be_read_is_unknown_and_no_step_follows() {
-        let draft = plan_checkout(&wanted(), Some(&Known::Unknown("permission denied".into())), None);
+        let draft = plan_checkout(
+            &wanted(),
+            Some(&Known::Unknown("permission denied".into())),
+            None,
+            &BTreeMap::new(),
+        );
         assert!(draft.steps.is_empty() && !draft.complete);
     }
 }

@@ -114,9 +114,14 @@ fn every_field_of_a_schema_has_a_description() {
 #[test]
 fn editors_accept_the_examples_and_refuse_broken_ones() {
     let mut checked = 0;
-    for folder in
-        ["examples/host", "examples/repository", "examples/stack", "examples/environment", "desired-state"]
-    {
+    for folder in [
+        "examples/host",
+        "examples/repository",
+        "examples/stack",
+        "examples/environment",
+        "examples/layout/desired-state",
+        "desired-state",
+    ] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
@@ -148,9 +153,14 @@ fn editors_accept_the_examples_and_refuse_broken_ones() {
 #[tokio::test]
 async fn every_example_is_a_valid_desired_state() {
     let state = tempfile::tempdir().unwrap();
-    for path in
-        ["examples/host", "examples/repository", "examples/stack", "examples/environment", "desired-state"]
-    {
+    for path in [
+        "examples/host",
+        "examples/repository",
+        "examples/stack",
+        "examples/environment",
+        "examples/layout/desired-state",
+        "desired-state",
+    ] {
         let settings = SourceSettings {
             repo: root().display().to_string(),
             path: path.to_owned(),

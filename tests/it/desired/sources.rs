@@ -295,6 +295,7 @@ fn target(lab: &Lab, path: &std::path::Path, commit: &str, from: Option<&str>) -
         objects: lab.repo().join(".git").display().to_string(),
         url: Some("https://example.org/code.git".into()),
         from: from.map(str::to_owned),
+        written: Default::default(),
     }
 }
 

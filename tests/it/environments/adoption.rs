@@ -18,11 +18,14 @@ use ipaictl::engine::observe::{
 };
 use ipaictl::model::known::Known;
 use ipaictl::model::secret::HmacKey;
-use ipaictl::observed::observation::Observation;
+use ipaictl::observed::observation::{Observation, checkout_key};
 use ipaictl::odoo::conf;
 use ipaictl::plan::display;
 use ipaictl::plan::memory::Memory;
 use ipaictl::plan::planner::{PlanInput, plan};
+use ipaictl::skills::layout::facts::Place;
+use ipaictl::skills::layout::observed::LayoutFacts;
+use ipaictl::skills::repository::checkout::CheckoutFacts;
 use serde_json::Value;
 
 use super::copy;
@@ -52,7 +55,7 @@ fn git(folder: &Path, arguments: &[&str]) {
 }
 
 /// `desired-state/` of this project, its code replaced by a small repository that can be reached.
-async fn ours(folder: &Path) -> DesiredState {
+async fn ours(folder: &Path, recorded: Option<&Path>) -> DesiredState {
     let (code, state) = (folder.join("code"), folder.join("state-repository"));
     for module in
         ["ipai_ask_ai_chatter", "ipai_platform_theme", "ipai_theme_tbwa_backend", "ipai_web_theme_chatgpt"]
@@ -60,6 +63,16 @@ async fn ours(folder: &Path) -> DesiredState {
         let module = code.join("addons").join(module);
         fs::create_dir_all(&module).unwrap();
         fs::write(module.join("__manifest__.py"), "{'name': 'x', 'version': '18.0.1.0.0'}\n").unwrap();
+    }
+    for file in [
+        "config/addons_manifest.oca_ipai.json",
+        "addons.manifest.json",
+        "oca.lock.json",
+        ".devcontainer/devcontainer.json",
+    ] {
+        let Some(recorded) = recorded else { continue };
+        fs::create_dir_all(code.join(file).parent().unwrap()).unwrap();
+        fs::copy(recorded.join(file), code.join(file)).unwrap();
     }
     git(folder, &["init", "-q", "-b", "main", "code"]);
     git(&code, &["add", "-A"]);
@@ -127,12 +140,10 @@ fn host(recorded: &Path) -> EngineFacts {
 #[tokio::test]
 async fn the_first_users_stack_is_planned_against_what_was_recorded_of_their_host() {
     let folder = tempfile::tempdir().unwrap();
-    let desired = ours(folder.path()).await;
-    assert_eq!(
-        desired.environments.len() + desired.stacks.len() + desired.repositories.len() + desired.hosts.len(),
-        7
-    );
-    let Some(recorded) = recorded() else { return };
+    let recorded = recorded();
+    let desired = ours(folder.path(), recorded.as_deref()).await;
+    assert_eq!(desired.ids().len(), 9);
+    let Some(recorded) = recorded else { return };
     let mut observed = Observation::default();
     observed.hosts.insert("odoo-prod-01".into(), Known::Known(host(&recorded)));
     for (name, environment) in &desired.environments {
@@ -150,8 +161,24 @@ async fn the_first_users_stack_is_planned_against_what_was_recorded_of_their_hos
         };
         observed.environments.insert(name.clone(), facts);
         let checkout = environment.checkout.as_ref().unwrap();
-        let key = ipaictl::observed::observation::checkout_key(&checkout.host, &checkout.path);
+        let key = checkout_key(&checkout.host, &checkout.path);
         observed.checkouts.insert(key, Known::Known(Default::default()));
+    }
+    // Their checkout: two commits behind, and none of nineteen repositories in it.
+    for layout in desired.layouts.values() {
+        let wanted = layout.wanted.as_ref().unwrap();
+        let places = wanted.clones.iter().map(|clone| (clone.path.clone(), Place::Missing)).collect();
+        let facts = LayoutFacts { exists: true, places, ..Default::default() };
+        observed.layouts.insert(layout.resource.id.name.clone(), Known::Known(facts));
+        let facts = CheckoutFacts {
+            exists: true,
+            repository: true,
+            commit: Some("2".repeat(40)),
+            url: Some(desired.repositories["odoo-ce-addons"].resource.spec.url.clone()),
+            dirty: Vec::new(),
+        };
+        let key = checkout_key("odoo-prod-01", &layout.checkout);
+        observed.checkouts.insert(key, Known::Known(facts));
     }
     let memory = Memory::default();
     let key = HmacKey::new("aa");
@@ -162,6 +189,7 @@ async fn the_first_users_stack_is_planned_against_what_was_recorded_of_their_hos
         now: crate::desired::now(),
         key: &key,
         only: None,
+        scheduled: true,
         manual: true,
         allow_destroy: None,
     });
@@ -179,7 +207,7 @@ async fn the_first_users_stack_is_planned_against_what_was_recorded_of_their_hos
 #[tokio::test]
 async fn fifteen_configurations_are_compared_with_what_an_environment_would_render() {
     let folder = tempfile::tempdir().unwrap();
-    let desired = ours(folder.path()).await;
+    let desired = ours(folder.path(), None).await;
     let Some(recorded) = recorded() else { return };
     let rendered = desired.environments["production"].rendered.as_ref().unwrap().options.masked().unwrap();
     let ours = conf::parse("odoo.conf", &rendered).unwrap();

@@ -191,6 +191,7 @@ impl Case {
             key: &self.key,
             only: None,
             manual: true,
+            scheduled: true,
             allow_destroy: None,
         };
         let plan = plan(&input);
@@ -279,6 +280,7 @@ impl Case {
             key: &self.key,
             only: only.as_ref(),
             manual: self.world.manual,
+            scheduled: self.world.manual,
             allow_destroy: Some(&allowed),
         })
     }

@@ -59,6 +59,7 @@ pub fn apply_until(plan: &Plan, observed: &mut Observation, subject: &str, count
                 Operation::Environment(operation) => {
                     environment(operation, &step.host, &step.resource.name, observed);
                 }
+                Operation::Layout(_) => panic!("layouts are planned in cases of their own"),
                 Operation::Engine(operation) => {
                     let Some(Known::Known(facts)) = observed.hosts.get_mut(&step.host) else {
                         panic!("a step on an engine that could not be read")

@@ -185,6 +185,7 @@ fn desired(wishes: &[Wish], commit: char) -> DesiredState {
         hosts: BTreeMap::from([("machine".to_owned(), host)]),
         engine_keys: BTreeMap::new(),
         repositories: BTreeMap::new(),
+        layouts: BTreeMap::new(),
         stacks: BTreeMap::from([("demo".to_owned(), stack)]),
         environments: BTreeMap::new(),
         warnings: Vec::new(),
@@ -266,6 +267,7 @@ fn plan_of(desired: &DesiredState, observed: &Observation, memory: &Memory) -> P
         now: crate::desired::now(),
         key: &HmacKey::new("00"),
         only: None,
+        scheduled: true,
         manual: false,
         allow_destroy: None,
     })

@@ -34,6 +34,38 @@ fn short(commit: &str) -> String {
     format!("at {}", commit.get(..7).unwrap_or(commit))
 }
 
+/// What is to be done about a clone that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing.
+    Sound,
+    /// It can be brought to where it belongs; what differs: `branch` or `commit`.
+    Movable(&'static str),
+    /// A person must decide, and why.
+    Conflict(String),
+}
+
+/// Holds a clone against what is declared of it.
+pub fn judge(url: &str, branch: &str, pin: Option<&str>, facts: &CloneFacts) -> Judged {
+    if let Err(why) = same_remote(url, facts) {
+        return Judged::Conflict(why);
+    }
+    let is_on = facts.branch.as_deref() == Some(branch);
+    let cause = match pin {
+        Some(pin) if pin != facts.commit => "commit",
+        Some(_) if is_on || facts.branch.is_none() => return Judged::Sound,
+        None if is_on => return Judged::Sound,
+        Some(_) | None => "branch",
+    };
+    match work(facts) {
+        Some(work) => {
+            let wanted = pin.map_or_else(|| format!("on `{branch}`"), short);
+            Judged::Conflict(format!("it belongs {wanted} and is not moved: {work}"))
+        }
+        None => Judged::Movable(cause),
+    }
+}
+
 fn one(input: &Input<'_>, declared: &Declared, path: &str, facts: &CloneFacts, checks: &mut Checks) {
     remote(declared, path, facts, checks);
     let is_free = facts.dirty_count == 0 && facts.operation.is_none() && facts.ahead == 0;
@@ -77,34 +109,45 @@ fn one(input: &Input<'_>, declared: &Declared, path: &str, facts: &CloneFacts, c
 
 fn remote(declared: &Declared, path: &str, facts: &CloneFacts, checks: &mut Checks) {
     let Some(wanted) = &declared.url else { return };
-    let (verdict, cause) = match &facts.url {
-        None => (Verdict::Conflict, "it has no remote `origin`".to_owned()),
+    match same_remote(wanted, facts) {
+        Ok(()) => checks.add("remote", path, Verdict::Ok, wanted.clone()),
+        Err(why) => checks.add("remote", path, Verdict::Conflict, why),
+    }
+}
+
+fn same_remote(wanted: &str, facts: &CloneFacts) -> Result<(), String> {
+    match &facts.url {
+        None => Err("it has no remote `origin`".to_owned()),
         Some(is) if same_address(is) != same_address(wanted) => {
-            (Verdict::Conflict, format!("a clone of `{}`, not of `{wanted}`", show(is)))
+            Err(format!("a clone of `{}`, not of `{wanted}`", show(is)))
         }
         Some(is) if show(is) != *is && is.contains('@') => {
-            (Verdict::Conflict, format!("`origin` is `{}` with a credential in it", show(is)))
+            Err(format!("`origin` is `{}` with a credential in it", show(is)))
         }
-        Some(_) => (Verdict::Ok, wanted.clone()),
-    };
-    checks.add("remote", path, verdict, cause);
+        Some(_) => Ok(()),
+    }
 }
 
 fn clean(path: &str, facts: &CloneFacts, checks: &mut Checks) {
+    match work(facts) {
+        None => checks.add("clean", path, Verdict::Ok, "no uncommitted work"),
+        Some(work) => checks.add("clean", path, Verdict::Conflict, work),
+    }
+}
+
+/// What somebody would miss.
+fn work(facts: &CloneFacts) -> Option<String> {
     let mut causes = Vec::new();
     if facts.dirty_count > 0 {
         let more = if facts.dirty_count > facts.dirty.len() { ", …" } else { "" };
         let files = number(facts.dirty_count, "file", "files");
         causes.push(format!("uncommitted work in {files}: {}{more}", facts.dirty.join(", ")));
     }
-    if let Some(operation) = facts.operation {
+    if let Some(operation) = &facts.operation {
         causes.push(format!("in the middle of {operation}"));
     }
     if facts.ahead > 0 {
         causes.push(format!("{} that the remote lacks", number(facts.ahead, "commit", "commits")));
     }
-    match causes.is_empty() {
-        true => checks.add("clean", path, Verdict::Ok, "no uncommitted work"),
-        false => checks.add("clean", path, Verdict::Conflict, causes.join("; ")),
-    }
+    (!causes.is_empty()).then(|| causes.join("; "))
 }

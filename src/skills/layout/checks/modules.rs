@@ -1,10 +1,11 @@
-//! `visible`, `duplicate`, `manifests`, `must-have`, `closure`, `dependencies`: what a server can load.
+//! `visible`, `duplicate`, `manifests`, `must-have`, `feature`, `closure`, `dependencies`: what a server can load.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Input, number, some};
+use crate::odoo::catalogue::MUST_HAVE;
 use crate::odoo::graph::Graph;
 use crate::odoo::knowledge::Knowledge;
 use crate::odoo::missing::{Cause, Question};
@@ -143,9 +144,12 @@ fn manifests(input: &Input<'_>, all: &Universe<'_>, checks: &mut Checks) {
 }
 
 fn must_have(input: &Input<'_>, seen: &Universe<'_>, question: &Question<'_>, checks: &mut Checks) {
-    for repository in input.catalogue.repositories.iter().filter(|found| !found.expected.is_empty()) {
+    let repositories = input.catalogue.repositories.iter().filter(|found| !found.expected.is_empty());
+    let expected = repositories.map(|found| ("must-have", &found.slug, &found.expected));
+    let features = input.catalogue.features.iter().filter(|(name, _)| *name != MUST_HAVE);
+    for (id, subject, modules) in expected.chain(features.map(|(name, modules)| ("feature", name, modules))) {
         let (mut verdict, mut details) = (Verdict::Ok, Vec::new());
-        for module in repository.expected.iter().filter(|module| seen.usable(module).is_none()) {
+        for module in modules.iter().filter(|module| seen.usable(module).is_none()) {
             let (found, message) = match question.universe.usable(module) {
                 Some((copy, _)) => {
                     let path = question.universe.path(copy);
@@ -162,7 +166,7 @@ fn must_have(input: &Input<'_>, seen: &Universe<'_>, question: &Question<'_>, ch
             verdict = verdict.max(found);
             details.push(detail(module.clone(), message));
         }
-        let total = repository.expected.len();
+        let total = modules.len();
         let cause = match details.len() {
             0 => format!("all {total} there"),
             missing => {
@@ -170,7 +174,7 @@ fn must_have(input: &Input<'_>, seen: &Universe<'_>, question: &Question<'_>, ch
                 format!("{missing} of {total} can't be installed: {}", some(&names))
             }
         };
-        checks.add_with("must-have", &repository.slug, verdict, cause, details);
+        checks.add_with(id, subject, verdict, cause, details);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Input, number, some};
-use crate::skills::layout::declared::{AddonsPath, Form, Mount, Source};
+use crate::skills::layout::declared::{AddonsPath, Form, Mount, Source, is_within};
 use crate::skills::layout::report::{Checks, Detail, Verdict, detail};
 use crate::skills::layout::view::{Entry, Mapping};
 
@@ -29,11 +29,6 @@ fn is_of_layout(input: &Input<'_>, folder: &str) -> bool {
         is_within(&path, &folder) || is_within(&folder, &path)
     };
     input.homes().into_iter().any(covers) || input.catalogue.roots.iter().any(|root| covers(root))
-}
-
-fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty()
-        || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn mounts(input: &Input<'_>, source: &Source, checks: &mut Checks) {

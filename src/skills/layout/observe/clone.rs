@@ -9,6 +9,8 @@ use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusSho
 use crate::skills::layout::declared::Source;
 use crate::skills::layout::facts::{CloneFacts, Place};
 
+/// Commits that are counted at most.
+const UNNAMED_MAX: usize = 1000;
 /// Files with uncommitted work that are named.
 const DIRTY_MAX: usize = 5;
 
@@ -23,7 +25,7 @@ pub(super) fn pin_submodules(checkout: &Path, source: &mut Source) {
 }
 
 /// Looks at a folder.
-pub(super) fn look(path: &Path, pin: Option<&str>) -> Place {
+pub fn look(path: &Path, pin: Option<&str>) -> Place {
     match fs::metadata(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
             return if fs::symlink_metadata(path).is_ok() { Place::NotAFolder } else { Place::Missing };
@@ -42,6 +44,10 @@ pub(super) fn look(path: &Path, pin: Option<&str>) -> Place {
     }
     let repository = match Repository::open(path) {
         Ok(repository) => repository,
+        Err(err) if err.message().contains("unsupported extension") => {
+            let cure = "`git config --unset extensions.partialClone` in it lets it be read";
+            return Place::Unreadable(format!("{}: {cure}", err.message()));
+        }
         Err(err) if matches!(err.code(), ErrorCode::NotFound | ErrorCode::Invalid) => {
             return Place::Half(format!("git does not take it for a repository: {}", err.message()));
         }
@@ -75,13 +81,16 @@ fn inside(repository: &Repository, pin: Option<&str>) -> Place {
         branch: branch(&head),
         commit: commit.id().to_string(),
         shallow: repository.is_shallow(),
-        operation: operation(repository.state()),
+        operation: operation(repository.state()).map(str::to_owned),
         has_pin: pin
             .and_then(|pin| Oid::from_str(pin).ok())
             .is_some_and(|pin| repository.find_commit(pin).is_ok()),
         ..CloneFacts::default()
     };
-    facts.ahead = ahead(repository, facts.branch.as_deref(), commit.id());
+    match ahead(repository, facts.branch.as_deref(), commit.id()) {
+        Ok(count) => facts.ahead = count,
+        Err(err) => return Place::Unreadable(format!("its own commits can't be counted: {}", err.message())),
+    }
     match dirty(repository) {
         Ok(files) => {
             facts.dirty_count = files.len();
@@ -97,12 +106,21 @@ fn branch(head: &git2::Reference<'_>) -> Option<String> {
     name.strip_prefix("refs/heads/").map(str::to_owned)
 }
 
-fn ahead(repository: &Repository, branch: Option<&str>, commit: Oid) -> usize {
-    let upstream = branch.map(|branch| format!("refs/remotes/origin/{branch}"));
-    let upstream = upstream.and_then(|name| repository.refname_to_id(&name).ok());
-    upstream
-        .and_then(|upstream| repository.graph_ahead_behind(commit, upstream).ok())
-        .map_or(0, |(ahead, _)| ahead)
+fn ahead(repository: &Repository, branch: Option<&str>, commit: Oid) -> Result<usize, git2::Error> {
+    let Some(branch) = branch else { return unnamed(repository, commit) };
+    // A branch that the remote does not have stays where it is, whatever is checked out.
+    match repository.refname_to_id(&format!("refs/remotes/origin/{branch}")) {
+        Ok(upstream) => repository.graph_ahead_behind(commit, upstream).map(|(ahead, _)| ahead),
+        Err(_) => Ok(0),
+    }
+}
+
+/// Commits of a detached HEAD that nothing else leads to: they would be lost to everybody but git's own log.
+fn unnamed(repository: &Repository, commit: Oid) -> Result<usize, git2::Error> {
+    let mut walk = repository.revwalk()?;
+    walk.push(commit)?;
+    walk.hide_glob("*")?;
+    Ok(walk.take(UNNAMED_MAX).count())
 }
 
 fn operation(state: RepositoryState) -> Option<&'static str> {

@@ -177,6 +177,24 @@ impl Reader<'_> {
     }
 }
 
+/// The folders of the checkout that a devcontainer mounts; none when it can't be read.
+pub fn mounted_folders(file: &str, text: &str) -> Vec<String> {
+    let Ok(root) = jsonc::parse(file, text) else { return Vec::new() };
+    match root.get("mounts").map(|list| &list.kind) {
+        Some(JsonKind::List(items)) => items.iter().filter_map(mounted_folder).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The folder of the checkout that a mount of a devcontainer is of; `None` for volumes and other folders.
+pub fn mounted_folder(item: &Json) -> Option<String> {
+    let source = match &item.kind {
+        JsonKind::Text(text) => option(text, &["source", "src"])?,
+        _ => item.get("source")?.text()?.to_owned(),
+    };
+    inside(source.strip_prefix(WORKSPACE)?.trim_start_matches('/'))
+}
+
 /// The value of an option of `source=…,target=…,type=bind`.
 fn option(text: &str, names: &[&str]) -> Option<String> {
     let mut options = text.split(',').filter_map(|part| part.trim().split_once('='));

@@ -1,0 +1,150 @@
+//! Work trees of other repositories: partial clones, and branches and commits that are fetched into them.
+//!
+//! A clone has all commits and folders of one branch, and of files those that are checked out; others come when they are
+//! asked for. Each call is tried again when the network failed it, because a night's work must not end at one hiccup.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::git::{FETCH_TIME_MAX, Git, GitError, Remote};
+use super::git_url::show;
+use super::process::ProcessError;
+
+/// Times that a call is made at most.
+const TRIES_MAX: u32 = 3;
+/// How long the second try waits; the third waits three times as long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Words by which git says that another try would end the same.
+const FINAL: &[&str] = &[
+    "not found",
+    "does not exist",
+    "does not appear to be a git repository",
+    "Remote branch",
+    "couldn't find remote ref",
+    "not our ref",
+    "credential",
+    "access denied",
+    "Permission denied",
+    "Host key",
+    "returned error: 4",
+    "no space is left",
+];
+
+/// A clone to make, or one that is there.
+#[derive(Clone, Copy)]
+pub struct WorkTree<'a> {
+    /// The program.
+    pub git: &'a Git,
+    /// Where it comes from.
+    pub remote: Remote<'a>,
+    /// Its folder.
+    pub path: &'a Path,
+    /// Hears git's progress.
+    pub said: &'a (dyn Fn(&str) + Sync),
+}
+
+impl WorkTree<'_> {
+    /// Clones one branch into a folder that does not exist, without checking anything out.
+    pub async fn clone_branch(&self, branch: &str) -> Result<(), GitError> {
+        let url = self.remote.url.as_str();
+        self.again_and_again(|| async {
+            if self.path.exists() {
+                let folder = |err| GitError::Folder { path: self.path.to_owned(), err };
+                std::fs::remove_dir_all(self.path).map_err(folder)?;
+            }
+            let arguments = ["clone", "--progress", "--filter=blob:none", "--no-checkout", "--single-branch"];
+            let more =
+                ["--no-tags", "--no-recurse-submodules", "--origin=origin", "--branch", branch, "--", url];
+            let arguments = arguments.iter().chain(&more).map(OsStr::new).chain([self.path.as_os_str()]);
+            self.ask(&format!("cloning `{}`", show(url)), Path::new("/"), arguments).await
+        })
+        .await?;
+        // Since git 2.24 the remote's own settings say that files are missing on purpose. This older mark, which git still
+        // writes beside them, keeps every program that is built on libgit2 from opening the clone.
+        for key in ["extensions.partialClone", "extensions.partialclone"] {
+            let unset = self.git.local(Some(self.path)).args(["config", "--local", "--unset-all", key]);
+            // An error means that it is not set.
+            let _ = self.git.run("configuring the clone", &unset, None).await;
+        }
+        Ok(())
+    }
+
+    /// Fetches a branch of the remote to `origin/BRANCH`.
+    pub async fn fetch_branch(&self, branch: &str) -> Result<(), GitError> {
+        self.fetch(&format!("+refs/heads/{branch}:refs/remotes/origin/{branch}")).await
+    }
+
+    /// Fetches a commit, under a name of ours: what nothing leads to is taken for somebody's own work.
+    pub async fn fetch_commit(&self, commit: &str) -> Result<(), GitError> {
+        self.fetch(&format!("+{commit}:refs/ipaictl/pins/{commit}")).await
+    }
+
+    async fn fetch(&self, what: &str) -> Result<(), GitError> {
+        let url = show(self.remote.url.as_str());
+        self.again_and_again(|| async {
+            let arguments =
+                ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
+            let what = ["--", "origin", what];
+            let arguments = arguments.iter().chain(&what).map(OsStr::new);
+            self.ask(&format!("fetching `{url}`"), self.path, arguments).await
+        })
+        .await
+    }
+
+    /// Checks out, which may fetch files. What git does not track is never overwritten, ignored files included.
+    pub async fn checkout(&self, how: &[&str]) -> Result<(), GitError> {
+        self.again_and_again(|| async {
+            let arguments = ["checkout", "--progress", "--no-overwrite-ignore", "--no-recurse-submodules"];
+            let arguments = arguments.iter().chain(how).chain(&["--"]).map(OsStr::new);
+            self.ask("checking out", self.path, arguments).await
+        })
+        .await
+    }
+
+    /// Moves the checked out branch forward to another one; git refuses when it has commits of its own.
+    pub async fn fast_forward(&self, to: &str) -> Result<(), GitError> {
+        self.again_and_again(|| async {
+            let arguments = ["merge", "--quiet", "--ff-only", "--no-overwrite-ignore", to];
+            self.ask("moving the branch forward", self.path, arguments.iter().map(OsStr::new)).await
+        })
+        .await
+    }
+
+    async fn ask<'s>(
+        &self,
+        action: &str,
+        directory: &Path,
+        arguments: impl Iterator<Item = &'s OsStr>,
+    ) -> Result<(), GitError> {
+        let invocation = self.git.remote(directory, self.remote, FETCH_TIME_MAX).args(arguments);
+        self.git.run_telling(action, &invocation, self.remote.credential, self.said).await.map(drop)
+    }
+
+    async fn again_and_again<F: Future<Output = Result<(), GitError>>>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> Result<(), GitError> {
+        let mut tries = 1;
+        loop {
+            match ask().await {
+                Err(err) if tries < TRIES_MAX && may_pass(&err) => {
+                    (self.said)(&format!("try {tries} of {TRIES_MAX}: {err}"));
+                    tokio::time::sleep(PAUSE * (2 * tries - 1)).await;
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Whether another try may end otherwise.
+fn may_pass(err: &GitError) -> bool {
+    match err {
+        GitError::Failed { message, .. } => !FINAL.iter().any(|word| message.contains(word)),
+        GitError::Process(ProcessError::Timeout { .. }) => false,
+        GitError::Process(_) | GitError::Folder { .. } | GitError::Busy { .. } => false,
+    }
+}

@@ -1,0 +1,377 @@
+//! Does one thing to a layout, so that doing it twice is doing it once. Never deletes, never resets, never forces.
+//!
+//! A clone appears whole, by renaming; what an interrupted one left is found under one name and made anew. Whatever is in the
+//! way is moved, never removed. What a step was decided on is looked at again before anything is touched.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use git2::{BranchType, Oid, Repository};
+use tokio_util::sync::CancellationToken;
+
+use super::checks::clones::{Judged, judge};
+use super::facts::{CloneFacts, Place};
+use super::observe::look;
+use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
+use crate::clients::git::{Git, GitError, Remote};
+use crate::clients::git_address::check_address;
+use crate::clients::git_clone::WorkTree;
+use crate::clients::git_url::RemoteUrl;
+use crate::model::hash::sha256_hex;
+
+/// Names that are tried for something that is moved aside.
+const ASIDE_MAX: u32 = 1000;
+
+/// What an operation needs beside its own values.
+#[derive(Clone, Copy)]
+pub struct LayoutContext<'a> {
+    /// The program.
+    pub git: &'a Git,
+    /// Transports and hosts that the settings permit.
+    pub allow: &'a [String],
+    /// Ends a clone early; what it left is made anew by the next.
+    pub cancel: &'a CancellationToken,
+    /// Hears progress.
+    pub said: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayoutDone {
+    /// Whether it was so already.
+    pub already: bool,
+    /// What was done, for people: one fragment each.
+    pub said: Vec<String>,
+}
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Something changed since the plan was made.
+    #[error("`{}` is not as it was when this was planned: {why}", path.display())]
+    Stale {
+        /// What.
+        path: PathBuf,
+        /// What is different, as a fragment.
+        why: String,
+    },
+    /// Somebody works there.
+    #[error("`{}` is not touched: {why}", path.display())]
+    Conflict {
+        /// What.
+        path: PathBuf,
+        /// Why, as a fragment.
+        why: String,
+    },
+    /// It was broken off because something newer is to be done.
+    #[error("gave up to clone `{0}`: cancelled")]
+    Cancelled(String),
+    /// The address may not be used.
+    #[error("{0}")]
+    Address(String),
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// libgit2 failed.
+    #[error("failed to read `{}`: {}", path.display(), err.message())]
+    Read {
+        /// The clone.
+        path: PathBuf,
+        /// Why.
+        err: git2::Error,
+    },
+    /// A file or folder could not be made or moved.
+    #[error("failed to {what} `{}`", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        err: io::Error,
+    },
+    /// git said that it succeeded, but what is there is something else.
+    #[error("`{}` is not as wanted afterwards: {why}", path.display())]
+    NotVerified {
+        /// What.
+        path: PathBuf,
+        /// What was found, as a fragment.
+        why: String,
+    },
+}
+
+impl LayoutError {
+    /// Whether it ended early because it was told to.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, LayoutError::Cancelled(_))
+    }
+
+    /// What to do next, as a sentence.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            LayoutError::File { err, path, .. } if err.kind() == io::ErrorKind::CrossesDevices => Some(
+                format!("It is on another disk than its quarantine: move `{}` away yourself", path.display()),
+            ),
+            LayoutError::File { err, .. } if err.kind() == io::ErrorKind::PermissionDenied => {
+                Some("Run ipaictl as the owner of the checkout, or as root".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Does one operation.
+pub async fn run_operation(
+    operation: &LayoutOperation,
+    context: &LayoutContext<'_>,
+) -> Result<LayoutDone, LayoutError> {
+    match operation {
+        LayoutOperation::Clone(target) => tokio::select! {
+            done = clone(target, context) => done,
+            () = context.cancel.cancelled() => Err(LayoutError::Cancelled(target.url.clone())),
+        },
+        // Broken off, it would leave a half written tree.
+        LayoutOperation::Switch(target) => switch(target, context).await,
+        LayoutOperation::WriteFile { path, before, content } => write(Path::new(path), before, content),
+        LayoutOperation::MoveAside { path, aside } => {
+            let (path, aside) = (Path::new(path), Path::new(aside));
+            if fs::symlink_metadata(path).is_err() {
+                return Ok(LayoutDone { already: true, ..LayoutDone::default() });
+            }
+            Ok(LayoutDone { already: false, said: vec![move_aside(path, aside)?] })
+        }
+    }
+}
+
+async fn clone(target: &CloneTarget, context: &LayoutContext<'_>) -> Result<LayoutDone, LayoutError> {
+    let path = Path::new(&target.path);
+    let mut said = Vec::new();
+    match look(path, target.commit.as_deref()) {
+        Place::Missing | Place::Empty => {}
+        Place::Half(_) if target.aside.is_some() => {}
+        Place::Clone(facts) if is_as_wanted(target, &facts) => {
+            return Ok(LayoutDone { already: true, ..LayoutDone::default() });
+        }
+        other => return Err(stale(path, format!("now {}", name(&other)))),
+    }
+    let url = remote_url(&target.url)?;
+    let addresses = check_address(&url, context.allow).await.map_err(LayoutError::Address)?;
+    let remote = Remote { url: &url, credential: None, addresses: addresses.as_deref() };
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).map_err(|err| file("make the folder", parent, err))?;
+    is_no_link(parent, Path::new(&target.checkout))?;
+    let temporary = parent.join(format!(".{}.ipaictl-new", file_name(path)));
+    let tree = WorkTree { git: context.git, remote, path: &temporary, said: context.said };
+    tree.clone_branch(&target.branch).await?;
+    match &target.commit {
+        Some(commit) => {
+            if !has_commit(&temporary, commit)? {
+                tree.fetch_commit(commit).await?;
+            }
+            tree.checkout(&["--quiet", "--detach", commit]).await?;
+        }
+        None => tree.checkout(&["--quiet", &target.branch]).await?,
+    }
+    let facts = verified(&temporary, target.commit.as_deref())?;
+    if !is_as_wanted(target, &facts) {
+        return Err(LayoutError::NotVerified { path: temporary, why: format!("at {}", facts.commit) });
+    }
+    if let (Some(aside), Place::Half(_)) = (&target.aside, look(path, None)) {
+        said.push(move_aside(path, Path::new(aside))?);
+    }
+    fs::rename(&temporary, path).map_err(|err| file("put in place", path, err))?;
+    said.push(format!("cloned `{}` partially, branch `{}`, at {}", target.url, target.branch, facts.commit));
+    Ok(LayoutDone { already: false, said })
+}
+
+fn is_as_wanted(target: &CloneTarget, facts: &CloneFacts) -> bool {
+    judge(&target.url, &target.branch, target.commit.as_deref(), facts) == Judged::Sound
+}
+
+async fn switch(target: &SwitchTarget, context: &LayoutContext<'_>) -> Result<LayoutDone, LayoutError> {
+    let path = Path::new(&target.path);
+    let facts = match look(path, target.commit.as_deref()) {
+        Place::Clone(facts) => facts,
+        other => return Err(stale(path, format!("now {}", name(&other)))),
+    };
+    match judge(&target.url, &target.branch, target.commit.as_deref(), &facts) {
+        Judged::Sound => return Ok(LayoutDone { already: true, ..LayoutDone::default() }),
+        Judged::Conflict(why) => return Err(conflict(path, why)),
+        Judged::Movable(_) if facts.commit != target.from => {
+            return Err(stale(path, format!("at {}, not at {}", facts.commit, target.from)));
+        }
+        Judged::Movable(_) => {}
+    }
+    let url = remote_url(&target.url)?;
+    let addresses = check_address(&url, context.allow).await.map_err(LayoutError::Address)?;
+    let remote = Remote { url: &url, credential: None, addresses: addresses.as_deref() };
+    let tree = WorkTree { git: context.git, remote, path, said: context.said };
+    match &target.commit {
+        Some(commit) => {
+            if !has_commit(path, commit)? {
+                tree.fetch_commit(commit).await?;
+            }
+            tree.checkout(&["--quiet", "--detach", commit]).await?;
+        }
+        None => to_branch(&tree, path, &target.branch).await?,
+    }
+    let now = verified(path, target.commit.as_deref())?;
+    match judge(&target.url, &target.branch, target.commit.as_deref(), &now) {
+        Judged::Sound => {
+            let said = format!("moved from {} to {}", facts.commit, now.commit);
+            Ok(LayoutDone { already: false, said: vec![said] })
+        }
+        Judged::Movable(what) => {
+            Err(LayoutError::NotVerified { path: path.to_owned(), why: what.to_owned() })
+        }
+        Judged::Conflict(why) => Err(LayoutError::NotVerified { path: path.to_owned(), why }),
+    }
+}
+
+/// Checks a branch out as the remote has it; one that has commits of its own stays as it is.
+async fn to_branch(tree: &WorkTree<'_>, path: &Path, branch: &str) -> Result<(), LayoutError> {
+    tree.fetch_branch(branch).await?;
+    let upstream = format!("origin/{branch}");
+    let ahead = read(path, |repository| {
+        let Ok(local) = repository.find_branch(branch, BranchType::Local) else { return Ok(None) };
+        let remote = repository.refname_to_id(&format!("refs/remotes/{upstream}"))?;
+        let local = local.get().peel_to_commit()?.id();
+        Ok(Some(repository.graph_ahead_behind(local, remote)?.0))
+    })?;
+    match ahead {
+        Some(0) => {
+            tree.checkout(&["--quiet", branch]).await?;
+            tree.fast_forward(&upstream).await?;
+        }
+        Some(count) => {
+            let why = format!("its branch `{branch}` has {count} commits that the remote lacks");
+            return Err(conflict(path, why));
+        }
+        None => {
+            tree.checkout(&["--quiet", "--no-track", "-b", branch, &upstream]).await?;
+            read(path, |repository| {
+                // A clone of one branch fetches no other one by itself, and git follows only what it fetches.
+                let is_fetched = |remote: &git2::Remote<'_>| {
+                    let name = format!("refs/heads/{branch}");
+                    remote.refspecs().any(|refspec| refspec.src_matches(&name))
+                };
+                if !is_fetched(&repository.find_remote("origin")?) {
+                    let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+                    repository.remote_add_fetch("origin", &refspec)?;
+                }
+                let mut config = repository.config()?;
+                config.set_str(&format!("branch.{branch}.remote"), "origin")?;
+                config.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn verified(path: &Path, commit: Option<&str>) -> Result<Box<CloneFacts>, LayoutError> {
+    let wrong = |why: String| LayoutError::NotVerified { path: path.to_owned(), why };
+    match look(path, commit) {
+        Place::Clone(facts) if facts.dirty_count == 0 => Ok(facts),
+        Place::Clone(facts) => Err(wrong(format!("`{}` differs from its commit", facts.dirty.join("`, `")))),
+        other => Err(wrong(name(&other))),
+    }
+}
+
+fn name(place: &Place) -> String {
+    match place {
+        Place::Missing => "nothing is there".to_owned(),
+        Place::Empty => "an empty folder".to_owned(),
+        Place::NotAFolder => "not a folder".to_owned(),
+        Place::Plain => "files without a clone".to_owned(),
+        Place::Half(why) => format!("an incomplete clone: {why}"),
+        Place::Clone(facts) => format!("a clone at {}", facts.commit),
+        Place::Unreadable(why) => why.clone(),
+    }
+}
+
+fn has_commit(path: &Path, commit: &str) -> Result<bool, LayoutError> {
+    read(path, |repository| Ok(repository.find_commit(Oid::from_str(commit)?).is_ok()))
+}
+
+fn read<T>(path: &Path, ask: impl FnOnce(&Repository) -> Result<T, git2::Error>) -> Result<T, LayoutError> {
+    let failed = |err| LayoutError::Read { path: path.to_owned(), err };
+    let repository = Repository::open(path).map_err(failed)?;
+    ask(&repository).map_err(failed)
+}
+
+fn write(path: &Path, before: &str, content: &str) -> Result<LayoutDone, LayoutError> {
+    let failed = |what| move |err| file(what, path, err);
+    let metadata = fs::symlink_metadata(path).map_err(failed("look at"))?;
+    if !metadata.is_file() {
+        return Err(conflict(path, "it is not a regular file".to_owned()));
+    }
+    let is = fs::read(path).map_err(failed("read"))?;
+    if is == content.as_bytes() {
+        return Ok(LayoutDone { already: true, ..LayoutDone::default() });
+    }
+    if sha256_hex(&is) != before {
+        return Err(stale(path, "somebody wrote it".to_owned()));
+    }
+    let temporary = path.with_file_name(format!(".{}.ipaictl-new", file_name(path)));
+    let written = fs::write(&temporary, content)
+        .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(metadata.mode() & 0o7777)))
+        .and_then(|()| std::os::unix::fs::chown(&temporary, Some(metadata.uid()), Some(metadata.gid())))
+        .and_then(|()| fs::File::open(&temporary)?.sync_all())
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|err| {
+        // Only ours: the file itself was not touched.
+        let _ = fs::remove_file(&temporary);
+        file("write", path, err)
+    })?;
+    Ok(LayoutDone { already: false, said: vec![format!("wrote `{}`: commit it", path.display())] })
+}
+
+/// Moves something out of the way, under a free name.
+fn move_aside(path: &Path, aside: &Path) -> Result<String, LayoutError> {
+    let parent = aside.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).map_err(|err| file("make the folder", parent, err))?;
+    for number in 1..ASIDE_MAX {
+        let to = match number {
+            1 => aside.to_owned(),
+            number => parent.join(format!("{}-{number}", file_name(aside))),
+        };
+        if fs::symlink_metadata(&to).is_ok() {
+            continue;
+        }
+        fs::rename(path, &to).map_err(|err| file("move", path, err))?;
+        return Ok(format!("moved `{}` to `{}`", path.display(), to.display()));
+    }
+    Err(conflict(path, format!("`{}` holds too much already", parent.display())))
+}
+
+/// Whether a folder of the checkout is really in it: a link could lead anywhere.
+fn is_no_link(folder: &Path, checkout: &Path) -> Result<(), LayoutError> {
+    let real = |path: &Path| fs::canonicalize(path).map_err(|err| file("find", path, err));
+    match real(folder)?.starts_with(real(checkout)?) {
+        true => Ok(()),
+        false => Err(conflict(folder, "a link leads out of the checkout".to_owned())),
+    }
+}
+
+fn remote_url(text: &str) -> Result<RemoteUrl, LayoutError> {
+    RemoteUrl::parse_own(text).map_err(LayoutError::Address)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn stale(path: &Path, why: String) -> LayoutError {
+    LayoutError::Stale { path: path.to_owned(), why }
+}
+
+fn conflict(path: &Path, why: String) -> LayoutError {
+    LayoutError::Conflict { path: path.to_owned(), why }
+}
+
+fn file(what: &'static str, path: &Path, err: io::Error) -> LayoutError {
+    LayoutError::File { what, path: path.to_owned(), err }
+}

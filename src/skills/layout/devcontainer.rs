@@ -1,0 +1,351 @@
+//! The mounts of a devcontainer → those of the manifest. All other bytes stay as they are.
+//!
+//! A new mount takes the form of one that is there, because nothing else says where a container wants to see a folder.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::ops::Range;
+
+use super::declared::is_within;
+use super::jsonc::{self, Json, JsonKind};
+use super::read::mounted_folder;
+
+/// What has to be mounted.
+#[derive(Clone, Copy)]
+pub struct WantedMounts<'a> {
+    /// Folders of the checkout, in the order of the manifest.
+    pub folders: &'a [String],
+    /// Folders that lead to them: whatever else is mounted of these is the layout's as well.
+    pub homes: &'a [String],
+    /// Whether a folder is there.
+    pub is_present: &'a dyn Fn(&str) -> bool,
+}
+
+impl WantedMounts<'_> {
+    /// Whether a mounted folder is the layout's, in no manifest, and not there: it only keeps the container from starting.
+    fn is_stale(&self, folder: &str) -> bool {
+        let is_wanted =
+            self.folders.iter().any(|wanted| is_within(wanted, folder) || is_within(folder, wanted));
+        let is_ours = self.homes.iter().any(|home| folder != home && is_within(folder, home));
+        is_ours && !is_wanted && !(self.is_present)(folder)
+    }
+}
+
+/// A devcontainer with other mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The whole text.
+    pub text: String,
+    /// Folders that are mounted now.
+    pub added: Vec<String>,
+    /// Folders that are mounted no more.
+    pub removed: Vec<String>,
+}
+
+/// Writes the mounts anew; `None` when they are right. `Err` says why they can't be written.
+pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<Option<Edit>, String> {
+    let root = jsonc::parse(file, text).map_err(|problem| problem.to_string())?;
+    let list = root.get("mounts").ok_or("it has no `mounts` whose form a new one could take")?;
+    let JsonKind::List(items) = &list.kind else {
+        return Err(format!("its `mounts` is {}, not a list", list.type_name()));
+    };
+    let folders: Vec<Option<String>> = items.iter().map(mounted_folder).collect();
+    let is_stale = |at: usize| folders[at].as_deref().is_some_and(|folder| wanted.is_stale(folder));
+    let is_covered = |folder: &str| {
+        let stays = (0..items.len()).filter(|at| !is_stale(*at));
+        stays.filter_map(|at| folders[at].as_deref()).any(|mounted| is_within(folder, mounted))
+    };
+    let added: Vec<String> = wanted.folders.iter().filter(|folder| !is_covered(folder)).cloned().collect();
+    let removed: Vec<String> =
+        (0..items.len()).filter(|at| is_stale(*at)).filter_map(|at| folders[at].clone()).collect();
+    if added.is_empty() && removed.is_empty() {
+        return Ok(None);
+    }
+    let mut parts = Parts::split(text, list, items);
+    let forms: Vec<(usize, &str)> = (0..items.len())
+        .filter_map(|at| Some((at, folders[at].as_deref()?)))
+        .filter(|(at, folder)| parts.entries[*at].raw.matches(folder).count() >= 2)
+        .collect();
+    let new: Vec<Entry> = added
+        .iter()
+        .map(|folder| {
+            let (form, of) = nearest(&forms, folder)?;
+            Some(parts.entries[form].like(of, folder))
+        })
+        .collect::<Option<_>>()
+        .ok_or("no mount of it shows where its container sees a folder of the checkout")?;
+    let behind = forms.last().map(|(at, _)| *at);
+    parts.change(is_stale, behind, new);
+    let text = format!("{}{}{}", &text[..list.span.start], parts.join(), &text[list.span.end..]);
+    jsonc::parse(file, &text).map_err(|problem| format!("it would be broken afterwards: {problem}"))?;
+    Ok(Some(Edit { text, added, removed }))
+}
+
+/// Whether two texts differ in mounts of the layout alone, which are nobody's work: they can be written again from the manifest.
+pub fn differs_in_mounts_alone(one: &str, other: &str, wanted: &WantedMounts<'_>) -> bool {
+    match (without_mounts(one, wanted), without_mounts(other, wanted)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// What stands around the list of mounts, and its items that are not the layout's.
+fn without_mounts(text: &str, wanted: &WantedMounts<'_>) -> Option<(String, Vec<String>, String)> {
+    let root = jsonc::parse("", text).ok()?;
+    let list = root.get("mounts")?;
+    let JsonKind::List(items) = &list.kind else { return None };
+    let is_foreign = |item: &&Json| {
+        mounted_folder(item).is_none_or(|folder| {
+            let is_wanted = wanted.folders.contains(&folder);
+            !is_wanted && !wanted.homes.iter().any(|home| is_within(&folder, home))
+        })
+    };
+    let foreign = items.iter().filter(is_foreign).map(|item| text[Range::clone(&item.span)].to_owned());
+    Some((text[..list.span.start].to_owned(), foreign.collect(), text[list.span.end..].to_owned()))
+}
+
+/// The mount whose folder shares most with another one; of equal ones the last.
+fn nearest<'a>(forms: &[(usize, &'a str)], folder: &str) -> Option<(usize, &'a str)> {
+    let shared = |other: &str| other.split('/').zip(folder.split('/')).take_while(|(a, b)| a == b).count();
+    forms.iter().copied().max_by_key(|(_, other)| shared(other))
+}
+
+/// An item of a list with all that belongs to it, so that joining gives the same bytes again.
+#[derive(Clone)]
+struct Entry {
+    /// Line ends, blanks and comments before it.
+    lead: String,
+    raw: String,
+    /// What stands between it and its comma.
+    gap: String,
+    has_comma: bool,
+    /// What stands behind its comma on the same line.
+    tail: String,
+}
+
+impl Entry {
+    /// The same for another folder.
+    fn like(&self, of: &str, folder: &str) -> Entry {
+        let blank = self.lead.rfind('\n').map_or(" ", |at| {
+            let from = if self.lead[..at].ends_with('\r') { at - 1 } else { at };
+            self.lead[from..].trim_end_matches(|c: char| !c.is_whitespace())
+        });
+        // A comment may stand between the line end and the item.
+        let blank = blank.split("/*").next().unwrap_or_default();
+        let (raw, none) = (self.raw.replace(of, folder), String::new);
+        Entry { lead: blank.to_owned(), raw, gap: none(), has_comma: false, tail: none() }
+    }
+}
+
+/// A list, taken apart.
+struct Parts {
+    /// The bracket, and what stands behind it on its line.
+    open: String,
+    entries: Vec<Entry>,
+    /// Whether a comma follows the last item.
+    has_last_comma: bool,
+    /// What stands before the closing bracket, and that.
+    close: String,
+}
+
+impl Parts {
+    fn split(text: &str, list: &Json, items: &[Json]) -> Parts {
+        let inner = list.span.start + 1..list.span.end - 1;
+        let end = |at: usize| items.get(at).map_or(inner.end, |item| item.span.start);
+        let (open, mut lead) = split_line(&text[inner.start..end(0)], !items.is_empty());
+        let mut parts = Parts {
+            open: format!("[{open}"),
+            entries: Vec::new(),
+            has_last_comma: false,
+            close: String::new(),
+        };
+        for (at, item) in items.iter().enumerate() {
+            let between = &text[item.span.end..end(at + 1)];
+            let is_last = at + 1 == items.len();
+            let (gap, rest) = match comma(between) {
+                Some(at) => (&between[..at], Some(&between[at + 1..])),
+                None => (between, None),
+            };
+            let (gap, (tail, next)) = match rest {
+                Some(rest) => (gap, split_line(rest, true)),
+                // The last item without a comma: what stands on its line is its own.
+                None => (split_line(gap, true).0, ("", split_line(gap, true).1)),
+            };
+            parts.has_last_comma = is_last && rest.is_some();
+            let raw = text[Range::clone(&item.span)].to_owned();
+            let (gap, tail, has_comma) = (gap.to_owned(), tail.to_owned(), rest.is_some());
+            parts.entries.push(Entry { lead: lead.to_owned(), raw, gap, has_comma, tail });
+            lead = next;
+        }
+        parts.close = format!("{lead}]");
+        parts
+    }
+
+    /// Leaves items out, and puts others behind one.
+    fn change(&mut self, is_gone: impl Fn(usize) -> bool, behind: Option<usize>, new: Vec<Entry>) {
+        let mut new = Some(new);
+        let mut comments = String::new();
+        let old = std::mem::take(&mut self.entries);
+        // Whoever comes first stands where the first one stood.
+        let lead = old.first().filter(|_| is_gone(0)).map(|first| comment_free(&first.lead).to_owned());
+        for (at, mut entry) in old.into_iter().enumerate() {
+            if is_gone(at) {
+                // Comments on lines of their own may be about what follows.
+                comments.push_str(comment_lines(&entry.lead));
+            } else {
+                entry.lead.insert_str(0, &std::mem::take(&mut comments));
+                self.entries.push(entry);
+            }
+            if behind == Some(at) {
+                self.entries.extend(new.take().unwrap_or_default());
+            }
+        }
+        self.close.insert_str(0, &comments);
+        if let (Some(lead), Some(first)) = (lead, self.entries.first_mut())
+            && !first.lead.contains("//")
+            && !first.lead.contains("/*")
+        {
+            first.lead = lead;
+        }
+    }
+
+    fn join(&self) -> String {
+        let mut text = self.open.clone();
+        for (at, Entry { lead, raw, gap, has_comma, tail }) in self.entries.iter().enumerate() {
+            let needs_comma = at + 1 < self.entries.len() || self.has_last_comma;
+            // A comment to the end of the line would swallow a comma that is new behind it.
+            match (needs_comma, has_comma) {
+                (true, true) => text.extend([lead, raw, gap, ",", tail]),
+                (true, false) => text.extend([lead, raw, ",", gap, tail]),
+                (false, _) => text.extend([lead, raw, gap, "", tail]),
+            }
+        }
+        text.push_str(&self.close);
+        text
+    }
+}
+
+/// What stands on the first line, and the rest with its line end; without a line end all is the rest, or the line.
+fn split_line(text: &str, is_rest: bool) -> (&str, &str) {
+    match text.find('\n') {
+        Some(at) if text[..at].ends_with('\r') => text.split_at(at - 1),
+        Some(at) => text.split_at(at),
+        None if is_rest => ("", text),
+        None => (text, ""),
+    }
+}
+
+/// The lines of a lead that hold comments, with the line ends before them.
+fn comment_lines(lead: &str) -> &str {
+    let end = lead
+        .rfind("*/")
+        .map(|at| at + 2)
+        .max(lead.rfind("//").map(|at| lead[at..].find('\n').map_or(lead.len(), |end| at + end)));
+    &lead[..end.unwrap_or(0)]
+}
+
+/// The last line of a lead, when comments stand before it.
+fn comment_free(lead: &str) -> &str {
+    &lead[comment_lines(lead).len()..]
+}
+
+/// Where the comma is among blanks and comments.
+fn comma(text: &str) -> Option<usize> {
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with(',') {
+            return Some(at);
+        }
+        at += match () {
+            () if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            () if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            () => rest.chars().next().map_or(1, char::len_utf8),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(text: &str, folders: &[&str], present: &[&str]) -> Result<Option<Edit>, String> {
+        let folders: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
+        let is_present = |folder: &str| present.contains(&folder);
+        let wanted =
+            WantedMounts { folders: &folders, homes: &["addons/oca".to_owned()], is_present: &is_present };
+        with_mounts("devcontainer.json", text, &wanted)
+    }
+
+    fn mount(folder: &str) -> String {
+        format!("\"source=${{localWorkspaceFolder}}/{folder},target=/w/{folder},type=bind\"")
+    }
+
+    #[test]
+    fn a_new_mount_takes_the_form_and_place_of_its_neighbours_and_all_else_stays() {
+        let (web, queue, own) = (mount("addons/oca/web"), mount("addons/oca/queue"), mount("addons/ipai"));
+        let text = format!(
+            "{{ // the container\n\t\"a\" : 1,\n  \"mounts\": [ // ours\n    {own}, // never moved\n    /* OCA */ {web}\n  ],\n  \"b\":[],}}\n"
+        );
+        let found =
+            edit(&text, &["addons/oca/web", "addons/oca/queue", "addons/ipai"], &[]).unwrap().unwrap();
+        let expected = text.replace(&format!("{web}\n"), &format!("{web},\n    {queue}\n"));
+        assert_eq!(found.text, expected);
+        assert_eq!((found.added, found.removed), (vec!["addons/oca/queue".to_owned()], vec![]));
+        assert_eq!(edit(&expected, &["addons/oca/web", "addons/oca/queue", "addons/ipai"], &[]), Ok(None));
+    }
+
+    #[test]
+    fn a_mount_that_is_in_no_manifest_goes_only_when_nothing_is_there() {
+        let (web, old) = (mount("addons/oca/web"), mount("addons/oca/project-agile"));
+        let text = format!("{{\"mounts\": [\n  // the site\n  {web},\n  // boards\n  {old} // gone?\n]}}");
+        assert_eq!(edit(&text, &["addons/oca/web"], &["addons/oca/project-agile"]), Ok(None));
+        let found = edit(&text, &["addons/oca/web"], &[]).unwrap().unwrap();
+        assert_eq!(found.text, format!("{{\"mounts\": [\n  // the site\n  {web}\n  // boards\n]}}"));
+        assert_eq!(found.removed, ["addons/oca/project-agile"]);
+    }
+
+    #[test]
+    fn lists_on_one_line_objects_windows_line_ends_and_last_commas_keep_their_form() {
+        let (web, queue) = (mount("addons/oca/web"), mount("addons/oca/queue"));
+        let wanted = ["addons/oca/web", "addons/oca/queue"];
+        let line = format!("{{\"mounts\": [{web}]}}");
+        assert_eq!(
+            edit(&line, &wanted, &[]).unwrap().unwrap().text,
+            format!("{{\"mounts\": [{web}, {queue}]}}")
+        );
+        let windows = format!("{{\"mounts\": [\r\n\t{web}, // x\r\n]}}");
+        assert_eq!(
+            edit(&windows, &wanted, &[]).unwrap().unwrap().text,
+            format!("{{\"mounts\": [\r\n\t{web}, // x\r\n\t{queue},\r\n]}}")
+        );
+        let object = |folder: &str| {
+            format!(
+                "{{\"source\": \"${{localWorkspaceFolder}}/{folder}\", \"target\": \"/w/{folder}\", \"type\": \"bind\"}}"
+            )
+        };
+        let objects = format!("{{\"mounts\": [ {} ]}}", object("addons/oca/web"));
+        assert_eq!(
+            edit(&objects, &wanted, &[]).unwrap().unwrap().text,
+            format!("{{\"mounts\": [ {}, {} ]}}", object("addons/oca/web"), object("addons/oca/queue"))
+        );
+    }
+
+    #[test]
+    fn a_comment_to_the_end_of_the_line_swallows_no_comma() {
+        let (web, queue) = (mount("addons/oca/web"), mount("addons/oca/queue"));
+        let text = format!("{{\"mounts\": [\n  {web} // last\n]}}");
+        let found = edit(&text, &["addons/oca/web", "addons/oca/queue"], &[]).unwrap().unwrap();
+        assert_eq!(found.text, format!("{{\"mounts\": [\n  {web}, // last\n  {queue}\n]}}"));
+    }
+
+    #[test]
+    fn a_folder_that_holds_the_wanted_ones_covers_them_and_what_has_no_form_is_refused() {
+        let all = format!("{{\"mounts\": [{}]}}", mount("addons"));
+        assert_eq!(edit(&all, &["addons/oca/web"], &[]), Ok(None));
+        for text in ["{}", "{\"mounts\": {}}", "{\"mounts\": []}", "{\"mounts\": [\"source=x,target=/x\"]}"] {
+            assert!(edit(text, &["addons/oca/web"], &[]).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What is wanted and what is → steps for what may be corrected, notes for all else. Nothing is reset, nothing is deleted.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::checks::clones::{Judged, judge};
+use super::devcontainer::{WantedMounts, differs_in_mounts_alone, with_mounts};
+use super::facts::Place;
+use super::observed::{DevcontainerFacts, Finding, LayoutFacts};
+use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
+use super::report::Verdict;
+use super::spec::{Fix, LayoutSpec, Orphans};
+use super::wanted::{WantedClone, WantedLayout};
+use crate::model::change::{Action, Class, DriftClass, FieldDiff, Subject};
+use crate::model::draft::{Draft, DraftStep};
+use crate::model::hash::sha256_hex;
+use crate::model::note::{Note, NoteKind};
+
+/// Digits of a commit that are shown, as many as git shows.
+const COMMIT_DIGITS: usize = 7;
+/// Checks about what the plan itself tells: each clone, each orphan, each mount of the devcontainer.
+const TOLD: &[&str] = &["clone", "remote", "branch", "pin", "clean", "orphan"];
+
+/// Everything that a layout's plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct LayoutRequest<'a> {
+    /// The document.
+    pub spec: &'a LayoutSpec,
+    /// What the files of the wanted commit declare.
+    pub wanted: &'a WantedLayout,
+    /// The absolute folder of the checkout.
+    pub checkout: &'a str,
+    /// Whether the checkout is the controller's own, which holds what is committed and nothing else.
+    pub is_own: bool,
+    /// Whether a step of the plan makes or moves the checkout.
+    pub is_moving: bool,
+    /// The devcontainer of the wanted commit.
+    pub committed: Option<&'a str>,
+    /// What is there.
+    pub facts: &'a LayoutFacts,
+    /// The subjects that were applied last.
+    pub applied: Option<&'a BTreeMap<String, String>>,
+}
+
+/// Decides about one layout.
+pub fn plan_layout(request: &LayoutRequest<'_>) -> Draft<LayoutOperation> {
+    let mut draft = Draft::default();
+    for (path, why) in &request.wanted.refused {
+        let subject = Subject::checkout(request.absolute(path));
+        draft.notes.push(Note::new(
+            NoteKind::NeedsDecision,
+            Some(subject),
+            format!("can't be cloned: {why}"),
+        ));
+    }
+    for clone in &request.wanted.clones {
+        request.clone(clone, &mut draft);
+    }
+    request.orphans(&mut draft);
+    request.devcontainer(&mut draft);
+    request.findings(&mut draft);
+    draft
+}
+
+impl LayoutRequest<'_> {
+    fn absolute(&self, path: &str) -> String {
+        format!("{}/{path}", self.checkout)
+    }
+
+    /// Where something is moved that has to make room: beside the checkout, on the same disk.
+    fn aside(&self, path: &str) -> String {
+        let (parent, name) = self.checkout.rsplit_once('/').unwrap_or(("", self.checkout));
+        format!("{parent}/.{name}.ipaictl-quarantine/{path}")
+    }
+
+    fn class(&self, subject: &Subject, hash: &str, drift: DriftClass) -> Class {
+        let applied = self.applied.and_then(|subjects| subjects.get(&subject.to_string()));
+        if applied.is_some_and(|applied| applied == hash) { Class::Drift(drift) } else { Class::Change }
+    }
+
+    fn step(
+        &self,
+        subject: Subject,
+        class: Class,
+        cause: &str,
+        operation: LayoutOperation,
+    ) -> DraftStep<LayoutOperation> {
+        let decided = json!([subject, cause, operation]).to_string();
+        let moving = if self.is_moving { vec![Subject::checkout(self.checkout)] } else { Vec::new() };
+        DraftStep {
+            class,
+            cause: cause.to_owned(),
+            needs: moving.clone(),
+            requires: moving,
+            fingerprint: sha256_hex(decided.as_bytes()),
+            operations: vec![operation],
+            ..DraftStep::on(subject)
+        }
+    }
+
+    /// Takes a step when its sort of correction is allowed; else it is told.
+    fn take(&self, fix: Fix, step: DraftStep<LayoutOperation>, draft: &mut Draft<LayoutOperation>) {
+        if self.spec.allows(fix) {
+            draft.steps.push(step);
+            return;
+        }
+        let text = format!("{}; not corrected: `fix` does not list `{}`", step.cause, fix.as_str());
+        let class = match step.class {
+            Class::Drift(class) => Class::Drift(class),
+            Class::Change => Class::Drift(DriftClass::Source),
+        };
+        let mut note = Note::difference(NoteKind::Reported, step.subject, class, text);
+        note.fields = step.fields;
+        draft.notes.push(note);
+    }
+
+    fn clone(&self, wanted: &WantedClone, draft: &mut Draft<LayoutOperation>) {
+        let path = self.absolute(&wanted.path);
+        let subject = Subject::checkout(path.clone());
+        let hash = sha256_hex(json!(wanted).to_string().as_bytes());
+        draft.subjects.insert(subject.to_string(), hash.clone());
+        let place = self.facts.places.get(&wanted.path);
+        // Where the checkout itself is not, nothing is in it.
+        let missing = Place::Missing;
+        let place = if self.facts.exists { place } else { Some(&missing) };
+        // A conflict is no change that waits: what else is declared counts as applied beside it.
+        let ask = |why: String| {
+            let class = Class::Drift(DriftClass::Source);
+            Note::difference(NoteKind::NeedsDecision, subject.clone(), class, why)
+        };
+        let facts = match place {
+            None => return draft.unknown(Some(subject), "it was not looked at"),
+            Some(Place::Unreadable(why)) => return draft.unknown(Some(subject), why.clone()),
+            Some(Place::NotAFolder) => return draft.notes.push(ask("not a folder: move it away".to_owned())),
+            Some(Place::Plain) => {
+                return draft.notes.push(ask("files without a clone: move them away".to_owned()));
+            }
+            Some(Place::Missing | Place::Empty | Place::Half(_)) => {
+                let (cause, aside) = match place {
+                    Some(Place::Half(_)) => ("incomplete clone", Some(self.aside(&wanted.path))),
+                    Some(Place::Empty) => ("empty folder", None),
+                    _ => ("missing", None),
+                };
+                let class = self.class(&subject, &hash, DriftClass::Missing);
+                let (url, branch, commit) =
+                    (wanted.url.clone(), wanted.branch.clone(), wanted.commit.clone());
+                let checkout = self.checkout.to_owned();
+                let operation =
+                    LayoutOperation::Clone(CloneTarget { checkout, path, url, branch, commit, aside });
+                let mut step = self.step(subject, class, cause, operation);
+                step.action = Action::Create;
+                step.fields = vec![field("url", None, &wanted.url), field("at", None, &at(wanted))];
+                return self.take(Fix::Clone, step, draft);
+            }
+            Some(Place::Clone(facts)) => facts,
+        };
+        match judge(&wanted.url, &wanted.branch, wanted.commit.as_deref(), facts) {
+            Judged::Sound => {}
+            Judged::Conflict(why) => draft.notes.push(ask(why)),
+            Judged::Movable(cause) => {
+                let class = self.class(&subject, &hash, DriftClass::Source);
+                let target = SwitchTarget {
+                    path,
+                    url: wanted.url.clone(),
+                    branch: wanted.branch.clone(),
+                    commit: wanted.commit.clone(),
+                    from: facts.commit.clone(),
+                };
+                let mut step = self.step(subject, class, cause, LayoutOperation::Switch(target));
+                let before = match &facts.branch {
+                    Some(branch) => format!("{branch}, {}", short(&facts.commit)),
+                    None => short(&facts.commit).to_owned(),
+                };
+                step.fields = vec![field("at", Some(before), &at(wanted))];
+                self.take(Fix::Branch, step, draft);
+            }
+        }
+    }
+
+    fn orphans(&self, draft: &mut Draft<LayoutOperation>) {
+        if self.is_moving {
+            return;
+        }
+        for orphan in self.facts.findings.iter().filter(|finding| finding.id == "orphan") {
+            let path = self.absolute(&orphan.subject);
+            let subject = Subject::folder(path.clone());
+            match self.spec.orphans {
+                Orphans::Report => {
+                    let class = Class::Drift(DriftClass::OrphanUnowned);
+                    draft.notes.push(Note::difference(
+                        NoteKind::Reported,
+                        subject,
+                        class,
+                        orphan.cause.clone(),
+                    ));
+                }
+                Orphans::Quarantine => {
+                    let aside = self.aside(&orphan.subject);
+                    let class = Class::Drift(DriftClass::Source);
+                    let operation = LayoutOperation::MoveAside { path: path.clone(), aside: aside.clone() };
+                    let mut step = self.step(subject, class, &orphan.cause, operation);
+                    step.fields = vec![field("path", Some(path), &aside)];
+                    draft.steps.push(step);
+                }
+            }
+        }
+    }
+
+    fn devcontainer(&self, draft: &mut Draft<LayoutOperation>) {
+        let Some(file) = &self.spec.devcontainer else { return };
+        let subject = Subject::file(self.absolute(file));
+        let (text, is_theirs) = match (&self.facts.devcontainer, self.committed) {
+            (_, Some(text)) if self.is_moving => (text, false),
+            (Some(facts), _) if !self.is_moving => (facts.text.as_str(), self.is_theirs(facts)),
+            _ => {
+                let class = Class::Drift(DriftClass::Missing);
+                let text = format!("`{file}` is not there: nothing says what else it should hold");
+                return draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
+            }
+        };
+        let digest = |text: &str| sha256_hex(text.as_bytes());
+        draft.subjects.insert(subject.to_string(), digest(&self.wanted.folders().join("\n")));
+        let (folders, homes) = (self.wanted.folders(), self.wanted.homes());
+        let is_present = |folder: &str| self.facts.present.iter().any(|present| present == folder);
+        let edit = match with_mounts(
+            file,
+            text,
+            &WantedMounts { folders: &folders, homes: &homes, is_present: &is_present },
+        ) {
+            Ok(None) => return,
+            Ok(Some(edit)) => edit,
+            Err(why) => {
+                let class = Class::Drift(DriftClass::Content);
+                let text = format!("its mounts can't be written: {why}");
+                return draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
+            }
+        };
+        let fields: Vec<FieldDiff> = edit
+            .added
+            .iter()
+            .map(|folder| field("mounts", None, folder))
+            .chain(
+                edit.removed
+                    .iter()
+                    .map(|folder| FieldDiff { after: None, ..field("mounts", Some(folder.clone()), "") }),
+            )
+            .collect();
+        let refusal = match () {
+            () if self.is_own => Some("the controller's own checkout holds what is committed: commit them"),
+            () if is_theirs => Some("it has uncommitted changes: commit or undo them"),
+            () => None,
+        };
+        if let Some(why) = refusal {
+            let text = format!("mounts differ from the manifest; {why}");
+            let mut note =
+                Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Content), text);
+            note.fields = fields;
+            return draft.notes.push(note);
+        }
+        let class = self.class(&subject, &digest(&folders.join("\n")), DriftClass::Content);
+        let operation = LayoutOperation::WriteFile {
+            path: self.absolute(file),
+            before: digest(text),
+            content: edit.text,
+        };
+        let mut step = self.step(subject, class, "mounts", operation);
+        step.fields = fields;
+        self.take(Fix::Devcontainer, step, draft);
+    }
+
+    /// Whether somebody changed more of it than mounts, and did not commit it.
+    fn is_theirs(&self, facts: &DevcontainerFacts) -> bool {
+        facts.is_new || facts.committed.is_some() && written_mounts(self.spec, self.wanted, facts).is_none()
+    }
+
+    /// What else was found, one line a check: `layout verify` tells each.
+    fn findings(&self, draft: &mut Draft<LayoutOperation>) {
+        // With other code, or without clones, most of it is only a consequence.
+        let will_clone = draft.steps.iter().any(|step| step.action == Action::Create);
+        if self.is_moving || will_clone || !self.facts.exists {
+            return;
+        }
+        if let Some(why) = &self.facts.unchecked {
+            return draft.unknown(None, format!("the layout could not be checked: {why}"));
+        }
+        let mut by_id: BTreeMap<(&str, Verdict), Vec<&Finding>> = BTreeMap::new();
+        for finding in self.facts.findings.iter().filter(|finding| !TOLD.contains(&finding.id.as_str())) {
+            by_id.entry((&finding.id, finding.verdict)).or_default().push(finding);
+        }
+        for ((id, verdict), found) in by_id {
+            let kind = match verdict {
+                Verdict::Ok | Verdict::Unknown => continue,
+                Verdict::Drift => NoteKind::Reported,
+                Verdict::Conflict => NoteKind::NeedsDecision,
+            };
+            let Finding { subject, cause, .. } = found[0];
+            let more = match found.len() {
+                1 => String::new(),
+                count => format!("; {} more: see `ipaictl layout verify`", count - 1),
+            };
+            let class = Class::Drift(DriftClass::Content);
+            let note = Note::new(kind, None, format!("{id}: {subject}: {cause}{more}"));
+            draft.notes.push(Note { class: Some(class), ..note });
+        }
+    }
+}
+
+/// The file and the digest of a devcontainer that differs from what is committed in mounts of the layout alone: what was
+/// written here may be undone when the checkout moves, and is written again.
+pub fn written_mounts(
+    spec: &LayoutSpec,
+    wanted: &WantedLayout,
+    facts: &DevcontainerFacts,
+) -> Option<(String, String)> {
+    let (file, committed) = (spec.devcontainer.as_ref()?, facts.committed.as_ref()?);
+    let (folders, homes) = (wanted.folders(), wanted.homes());
+    let mounts = WantedMounts { folders: &folders, homes: &homes, is_present: &|_| true };
+    let is_ours = spec.allows(Fix::Devcontainer) && differs_in_mounts_alone(committed, &facts.text, &mounts);
+    is_ours.then(|| (file.clone(), sha256_hex(facts.text.as_bytes())))
+}
+
+fn field(name: &str, before: Option<String>, after: &str) -> FieldDiff {
+    FieldDiff { field: name.to_owned(), before, after: Some(after.to_owned()), secret: false }
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..COMMIT_DIGITS).unwrap_or(commit)
+}
+
+/// What a clone is kept at, for people.
+fn at(wanted: &WantedClone) -> String {
+    match &wanted.commit {
+        Some(commit) => short(commit).to_owned(),
+        None => wanted.branch.clone(),
+    }
+}
