@@ -122,7 +122,11 @@ async fn undo(run: &StepRun<'_>, journal: &mut StepJournal<'_>, finished: &mut F
         }
     }
     if !run.step.undo.is_empty() {
-        finished.detail.push("what was there before was put back".to_owned());
+        const PUT_BACK: &str = "what was there before was put back";
+        finished.detail.push(PUT_BACK.to_owned());
+        if let Some(error) = &mut finished.error {
+            error.push_str(&format!(". {PUT_BACK}"));
+        }
     }
 }
 

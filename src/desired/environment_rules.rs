@@ -199,9 +199,16 @@ fn check_tier(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Probl
             environment.value("/spec/odoo/image").warning("image-without-digest", message).with_hint(hint),
         );
     }
+    if let Some(managed) = spec.database.managed.as_ref().filter(|it| !it.image.contains("@sha256:")) {
+        let message = format!(
+            "the image `{}` has no digest: another one may be behind the same name tomorrow",
+            managed.image
+        );
+        let place = environment.value("/spec/database/managed/image");
+        problems.push(place.warning("image-without-digest", message));
+    }
     if !spec.common.protect {
-        let message =
-            "a production without `protect: true` loses its containers when its document is deleted";
+        let message = "a production without `protect: true`: nothing but its document says that what it made is to be kept";
         let place = environment.key("/spec/tier");
         problems.push(place.warning("production-unprotected", message).with_hint("Add `protect: true`."));
     }

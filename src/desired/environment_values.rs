@@ -9,7 +9,7 @@ use crate::model::problem::Problem;
 use crate::model::time::{parse_bytes, parse_duration};
 use crate::skills::environment::conf::DATA_DIR;
 use crate::skills::environment::render::CONF_TARGET;
-use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec};
+use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec, ManagedDatabase};
 
 /// Databases that every server has for itself.
 const TAKEN_DATABASES: &[&str] = &["postgres", "template0", "template1"];
@@ -21,6 +21,17 @@ const MEMORY_MIN: u64 = 256 << 20;
 const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The series that this version knows.
 const SERIES: &str = "18.0";
+/// Settings that the image makes itself, and finds its server by.
+const IMAGE_SETTINGS: &[&str] = &[
+    "config_file",
+    "data_directory",
+    "external_pid_file",
+    "hba_file",
+    "ident_file",
+    "listen_addresses",
+    "port",
+    "unix_socket_directories",
+];
 /// The most processes and connections that anybody means.
 const COUNT_MAX: u32 = 10_000;
 
@@ -30,6 +41,7 @@ pub fn check(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Proble
     check_database(environment, problems);
     check_places(environment, problems);
     check_options(environment, problems);
+    check_filter(environment, problems);
     check_sizes(environment, problems);
     let odoo = &environment.resource.spec.odoo;
     if odoo.version != SERIES {
@@ -114,7 +126,43 @@ fn check_database(environment: &Described<EnvironmentSpec>, problems: &mut Vec<P
                 format!("/spec/database/managed/settings/{}", name.replace('~', "~0").replace('/', "~1"));
             let message = format!("`{}` is no setting of PostgreSQL", name.escape_debug());
             problems.push(environment.key(&pointer).error("invalid-value", message));
+        } else if IMAGE_SETTINGS.contains(&name.as_str()) {
+            let message = format!("`{name}` is the image's own: the server would not be found any more");
+            let place = environment.key(&format!("/spec/database/managed/settings/{name}"));
+            problems.push(place.error("invalid-value", message).with_hint("Remove the line."));
+        } else if name == "max_connections" && connections(managed).is_none() {
+            let message = "`max_connections` is a number of connections, from 10 to 10000";
+            let place = environment.value("/spec/database/managed/settings/max_connections");
+            problems.push(place.error("invalid-value", message));
         }
+    }
+}
+
+/// The connections that a managed server is told to take.
+fn connections(managed: &ManagedDatabase) -> Option<u32> {
+    let number = managed.settings.get("max_connections")?.to_string().parse().ok()?;
+    (10..=COUNT_MAX).contains(&number).then_some(number)
+}
+
+/// A filter that can't match the database leaves a server that finds none.
+fn check_filter(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
+    let spec = &environment.resource.spec;
+    let Some(ConfigValue::Text(filter)) = spec.odoo.config.get("dbfilter") else { return };
+    // What stands for the host name is known by the request alone.
+    if filter.is_empty() || filter.contains('%') {
+        return;
+    }
+    let place = environment.value("/spec/odoo/config/dbfilter");
+    let name = spec.database_name();
+    match regex::Regex::new(&format!("^(?:{filter})")) {
+        Ok(pattern) if pattern.is_match(name) => {}
+        Ok(_) => {
+            let message =
+                format!("`{filter}` does not match the database `{name}`: the server would find none");
+            problems.push(place.error("odoo-conf-value", message).with_hint(format!("Such as `^{name}$`.")));
+        }
+        // Python's expressions are not all ours: what we can't read is the server's to judge.
+        Err(_) => {}
     }
 }
 
@@ -146,6 +194,12 @@ fn check_options(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pr
         }
         let is_count =
             matches!(option.as_str(), "workers" | "max_cron_threads" | "db_maxconn" | "db_maxconn_gevent");
+        if let ("db_maxconn", ConfigValue::Text(text)) = (option.as_str(), value)
+            && text.parse::<i128>().is_ok_and(|number| number == 0)
+        {
+            let message = "option `db_maxconn`: without a connection no request is answered";
+            problems.push(environment.value(&pointer).error("odoo-conf-value", message));
+        }
         if let (true, ConfigValue::Text(text)) = (is_count, value)
             && let Ok(number) = text.parse::<i128>()
             && !(0..=i128::from(COUNT_MAX)).contains(&number)

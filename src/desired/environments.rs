@@ -6,6 +6,7 @@ use git2::Repository;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use super::environment_roots::{check_modules, check_roots, inner};
 use super::repositories::Content;
 use super::revision::resolve_reference;
 use super::source::SourceError;
@@ -16,7 +17,7 @@ use crate::clients::secrets::{SecretError, SecretResolver};
 use crate::engine::spec::{BuildSpec, ProjectSpec};
 use crate::model::hash::canonical_hash;
 use crate::model::known::Known;
-use crate::model::problem::{Problem, nearest};
+use crate::model::problem::Problem;
 use crate::model::secret::{Redactor, SecretRef};
 use crate::odoo::conf;
 use crate::skills::environment::conf::Secrets;
@@ -135,6 +136,7 @@ pub fn load_environment(
         }
     };
     check_roots(environment, &code.tree, problems);
+    check_modules(environment, &code.tree, problems);
     let build = build_of(environment, &code, problems);
     let image = match (&spec.odoo.image, &build) {
         (Some(image), None) => image.clone(),
@@ -204,12 +206,6 @@ pub fn load_environment(
 /// Whether anything of the code is mounted or built.
 fn needs_code(spec: &EnvironmentSpec) -> bool {
     spec.odoo.build.is_some() || spec.odoo.addons.iter().any(|root| !root.source.starts_with('/'))
-}
-
-/// A path as trees know it.
-pub fn inner(source: &str) -> &str {
-    let source = source.trim_start_matches("./").trim_end_matches('/');
-    if source == "." { "" } else { source }
 }
 
 fn config_pointer(option: &str) -> String {
@@ -284,23 +280,6 @@ fn resolve(
         .collect();
     let secrets = Secrets { database, admin: generated("admin", redactor), config };
     (secrets, missing)
-}
-
-/// Roots that are folders of the code have to be in it.
-fn check_roots(environment: &Described<EnvironmentSpec>, tree: &Tree, problems: &mut Vec<Problem>) {
-    for (index, root) in environment.resource.spec.odoo.addons.iter().enumerate() {
-        let is_bad = root.source.starts_with('/') || root.source.split('/').any(|part| part == "..");
-        if is_bad || matches!(tree.folder_digest(inner(&root.source)), Ok(Some(_))) {
-            continue;
-        }
-        let place = environment.value(&format!("/spec/odoo/addons/{index}/source"));
-        let siblings = tree.siblings(inner(&root.source));
-        let near = nearest(inner(&root.source), siblings.iter().map(String::as_str));
-        let mut problem =
-            place.error("missing-folder", format!("the source has no folder `{}`", root.source));
-        problem.hint = near.map(|near| format!("Did you mean `{near}`?"));
-        problems.push(problem);
-    }
 }
 
 /// What the server would make of its configuration, said of the document's own lines.

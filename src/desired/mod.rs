@@ -20,6 +20,7 @@ pub mod repositories;
 pub mod files;
 pub mod stacks;
 pub mod engine_keys;
+pub mod environment_roots;
 pub mod environments;
 pub mod layouts;
 pub mod claims;

@@ -93,7 +93,11 @@ pub fn check_host(host: &Described<HostSpec>, problems: &mut Vec<Problem>) {
             problems.push(place.error("empty-field", "an empty prefix would protect every name"));
         }
     }
-    not_enforced(host, &["droplet", "ingress", "budget"], problems);
+    not_enforced(host, &["droplet", "ingress"], problems);
+    if host.resource.spec.budget.as_ref().is_some_and(|budget| budget.get("disk").is_some()) {
+        let message = "`spec.budget.disk` is not enforced by this version";
+        problems.push(host.key("/spec/budget/disk").warning("not-enforced", message));
+    }
 }
 
 /// Checks a repository.

@@ -101,6 +101,11 @@ impl Knowledge {
         serde_json::from_str(DATA).expect("a test reads the same data")
     }
 
+    /// The names of Odoo's own modules of a series, sorted; `None` when nobody listed them.
+    pub fn core(&self, series: &str) -> Option<&[String]> {
+        self.core.get(series).map(|core| core.modules.as_slice())
+    }
+
     /// Whether a module is one of Odoo's own on a series; `None` when that series' modules are not known.
     pub fn is_core(&self, module: &str, series: &str) -> Option<bool> {
         let core = self.core.get(series)?;

@@ -6,16 +6,19 @@ use super::world::World;
 use super::{Checkouts, Part, PlanInput, part, policy_of};
 use crate::desired::state::EnvironmentDesired;
 use crate::engine::plan::{Files, IgnoreRules, Masking, ProjectRequest, Running, ServiceLookup};
-use crate::model::change::Subject;
-use crate::model::draft::Draft;
+use crate::model::change::{Action, Subject};
+use crate::model::draft::{Draft, DraftStep};
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::observed::observation::checkout_key;
 use crate::plan::policy::FAILED_BEFORE;
 use crate::plan::step::Operation;
+use crate::skills::environment::operation::EnvironmentOperation;
 use crate::skills::environment::plan::{
     EnvironmentAction, EnvironmentRequest, Outlook, database_subject, outlook, plan_environment, running,
 };
+use crate::skills::environment::render::{owner, root_path};
+use crate::skills::environment::spec::{AddonsSpec, RunState};
 use crate::skills::repository::checkout::CheckoutTarget;
 use crate::skills::repository::plan::short_commit;
 
@@ -60,6 +63,8 @@ pub(super) fn plan_one(
             let key = checkout_key(&checkout.host, &checkout.path);
             input.observed.checkouts.get(&key).and_then(Known::known).is_some_and(|facts| !facts.exists)
         }),
+        is_code_edited: is_edited(input, environment),
+        neighbours: neighbours(input, environment),
         digest: &resource.digest,
         is_applied: applied.is_some_and(|applied| applied.digest == resource.digest),
         files: &environment.files,
@@ -87,6 +92,7 @@ pub(super) fn plan_one(
     let mut steps = Draft::default();
     steps.extend(own, operation);
     put_back(input, environment, &files, &mut steps);
+    image_first(&steps, &mut draft);
     finish(steps, &policy, &mut draft);
     part(input, &resource.id, host, draft)
 }
@@ -131,12 +137,64 @@ fn code(
         draft.notes.push(Note::new(kind, Some(subject), text.clone()));
         return Files { blocked: Some(format!("the checkout {} {text}", checkout.path)), ..Files::default() };
     }
-    draft.extend(checkouts.plan(input, checkout, policy), |operation| operation);
+    let mut moved = checkouts.plan(input, checkout, policy);
+    for step in &mut moved.steps {
+        // What git writes is root's.
+        step.operations.extend(owners(environment));
+    }
+    draft.extend(moved, |operation| operation);
     files_of(input, checkout, checkouts)
 }
 
-/// When modules can't be updated to the new code, the code that they are of is put back before the application starts
-/// on it again.
+/// Whether somebody changed files of the addons in the checkout.
+fn is_edited(input: &PlanInput<'_>, environment: &EnvironmentDesired) -> bool {
+    let Some(checkout) = &environment.checkout else { return false };
+    let observed = input.observed.checkouts.get(&checkout_key(&checkout.host, &checkout.path));
+    let dirty = observed.and_then(Known::known).map_or(&[][..], |facts| facts.dirty.as_slice());
+    let roots = &environment.resource.spec.odoo.addons;
+    let is_in = |file: &String, root: &AddonsSpec| {
+        let folder = root.source.trim_start_matches("./").trim_end_matches('/');
+        matches!(folder, "" | ".") || file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    };
+    dirty.iter().any(|file| roots.iter().any(|root| is_in(file, root)))
+}
+
+/// Connections that other Environments may open to the same server.
+fn neighbours(input: &PlanInput<'_>, environment: &EnvironmentDesired) -> (u32, usize) {
+    let own = &environment.resource.id;
+    let others = input.desired.environments.values().filter(|other| {
+        other.resource.id != *own
+            && other.database.server == environment.database.server
+            && other.resource.spec.run == RunState::Started
+    });
+    let asked =
+        others.filter_map(|other| other.rendered.as_ref().ok()).map(|other| other.options.connections().most);
+    asked.fold((0, 0), |(sum, count), most| (sum.saturating_add(most), count + 1))
+}
+
+/// Gives the roots of a checkout to whom the document says.
+fn owners(environment: &EnvironmentDesired) -> Vec<Operation> {
+    let roots = environment.resource.spec.odoo.addons.iter().filter(|root| !root.source.starts_with('/'));
+    roots
+        .filter_map(|root| {
+            let owner = owner(root.owner.as_deref()?)?;
+            let path = root_path(&environment.code, root);
+            Some(Operation::Environment(EnvironmentOperation::SetOwner { path, owner }))
+        })
+        .collect()
+}
+
+/// An image that can't be fetched must not leave new code under the application that runs: the code moves behind it.
+fn image_first(steps: &Draft<Operation>, draft: &mut Draft<Operation>) {
+    let fetched = steps.steps.iter().filter(|step| step.action == Action::Pull);
+    let fetched: Vec<Subject> = fetched.map(|step| step.subject.clone()).collect();
+    for step in draft.steps.iter_mut().filter(|step| step.action == Action::Update) {
+        step.needs.extend(fetched.iter().cloned());
+    }
+}
+
+/// When modules can't be updated to the new code, or no image can be built of it, the code that was there is put back
+/// before the application starts on it again.
 fn put_back(
     input: &PlanInput<'_>,
     environment: &EnvironmentDesired,
@@ -152,7 +210,9 @@ fn put_back(
     let back =
         CheckoutTarget { commit: former, ..CheckoutTarget::new(checkout, Some(checkout.commit.clone())) };
     let subject = database_subject(&environment.database);
-    for step in draft.steps.iter_mut().filter(|step| step.subject == subject) {
-        step.undo.insert(0, Operation::Checkout(back.clone()));
+    let back: Vec<Operation> = [Operation::Checkout(back)].into_iter().chain(owners(environment)).collect();
+    let moves = |step: &DraftStep<Operation>| step.subject == subject || step.action == Action::Build;
+    for step in draft.steps.iter_mut().filter(|step| moves(step)) {
+        step.undo.splice(0..0, back.iter().cloned());
     }
 }

@@ -14,6 +14,8 @@ use crate::model::note::{Note, NoteKind};
 use crate::observed::observation::Observation;
 use crate::plan::policy::verb;
 use crate::plan::step::{Action, Step, SubjectKind};
+use crate::skills::environment::render::APPLICATION_SERVICE;
+use crate::skills::environment::spec::RunState;
 
 /// Whether what runs is well; what was never made is not.
 pub(super) fn healthy(
@@ -76,7 +78,30 @@ pub(super) fn healthy(
         let text = format!("container {}: its health check has not passed yet", container.name);
         return answer(kind, Status::Unknown, Reason::WaitingForHealth, text);
     }
-    answer(kind, Status::True, Reason::InSync, probes)
+    match application(desired, &view.resource.id) {
+        Some((RunState::Started, name)) if !runs(containers, &name) => {
+            let reason = view.resource.notes.iter().find_map(obstacle).unwrap_or(Reason::Unhealthy);
+            answer(kind, Status::False, reason, format!("container {name} does not run"))
+        }
+        Some((RunState::Stopped, _)) => {
+            answer(kind, Status::True, Reason::InSync, "stopped, as its document says")
+        }
+        Some((RunState::Absent, _)) => {
+            answer(kind, Status::True, Reason::InSync, "absent, as its document says")
+        }
+        Some((RunState::Started, _)) | None => answer(kind, Status::True, Reason::InSync, probes),
+    }
+}
+
+/// How the application of an Environment that is ours is to be, and its container's name.
+fn application(desired: &DesiredState, id: &ResourceId) -> Option<(RunState, String)> {
+    let environment = desired.environments.get(&id.name).filter(|_| id.kind == Kind::Environment)?;
+    let spec = &environment.resource.spec;
+    spec.adopt.is_none().then(|| (spec.run, format!("{}-{APPLICATION_SERVICE}-1", id.name)))
+}
+
+fn runs(containers: &[ContainerReport], name: &str) -> bool {
+    containers.iter().any(|container| container.name == name && container.state == "running")
 }
 
 /// A layout is well when its checks could be made and none of them asks for anybody; how many there are is said.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::engine::labels;
 use crate::engine::observe::{ContainerFacts, EngineFacts};
 use crate::model::id::{Kind, ResourceId};
 use crate::observed::observation::{Observation, checkout_key};
@@ -73,6 +74,13 @@ impl<'a> Changed<'a> {
         let renamed = all.iter().filter(|(_, found)| ids.contains(found.id.as_str()));
         let mut containers = named.clone();
         containers.extend(renamed.map(|(host, found)| (*host, found.name.as_str())));
+        let resources: Vec<(&str, &ResourceId)> = resources.collect();
+        // A run of modules stops and starts an application whose container no step names.
+        let is_of = |found: &ContainerFacts, id: &ResourceId| {
+            id.kind == Kind::Environment && found.labels.get(labels::RESOURCE) == Some(&id.to_string())
+        };
+        let theirs = all.iter().filter(|(_, found)| resources.iter().any(|(_, id)| is_of(found, id)));
+        containers.extend(theirs.map(|(host, found)| (*host, found.name.as_str())));
         let (mut environments, mut layouts) = (BTreeSet::new(), BTreeSet::new());
         for (host, id) in resources {
             match id.kind {

@@ -136,9 +136,17 @@ pub async fn run_operation(
     context: &EnvironmentContext<'_>,
 ) -> Result<Done, EnvironmentError> {
     match operation {
-        EnvironmentOperation::WriteFile { path, content, owner, mode } => {
+        EnvironmentOperation::WriteFile { path, content, owner, mode, keeps } => {
             let (path, content, owner, mode) = (path.clone(), content.clone(), *owner, *mode);
-            blocking(move || files::write(&path, &content, owner, mode)).await
+            let keeps = keeps.clone();
+            let write = move || {
+                let done = files::write(&path, &content, owner, mode)?;
+                if let Some(keeps) = keeps {
+                    files::tidy(&path, &keeps)?;
+                }
+                Ok(done)
+            };
+            blocking(write).await
         }
         EnvironmentOperation::SetOwner { path, owner } => {
             let (path, owner) = (path.clone(), *owner);

@@ -64,9 +64,9 @@ pub fn judge(question: &ModulesQuestion<'_>) -> Judgement {
     let name = spec.database_name();
     match &database.state {
         DatabaseState::NotRunning => nothing(Verdict::Later),
-        DatabaseState::Refused(why) => {
-            nothing(Verdict::Refuse(format!("the server refuses the role or its password: {why}")))
-        }
+        DatabaseState::Refused(why) => nothing(Verdict::Refuse(format!(
+            "the server refuses the role or its password: {why}. A password is changed in the server first, by `ALTER ROLE … PASSWORD …`"
+        ))),
         DatabaseState::Foreign => nothing(Verdict::Refuse(format!(
             "`{name}` has tables, and none of them is Odoo's: name another database"
         ))),

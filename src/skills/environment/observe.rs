@@ -70,6 +70,15 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
             Some(address) => read_database(request.database, address).await,
         }
     };
+    let application = request.containers.iter().find(|container| container.name == request.application);
+    let conf = application.and_then(|container| container.mounts.get(CONF_TARGET));
+    // Who may not read it sees that it is another one, and not what is other.
+    let conf = conf.and_then(|mount| shown(&std::fs::read_to_string(&mount.source).ok()?, request.key));
+    let conf = conf.unwrap_or_default();
+    // What runs has the workers of its own file, whatever is wanted by now.
+    let workers = conf.get("workers").and_then(|text| text.trim().parse::<u32>().ok());
+    let request =
+        &ObserveRequest { is_evented: workers.map_or(request.is_evented, |workers| workers > 0), ..*request };
     let (database, mut probes) = tokio::join!(read, probe_running(request));
     let about = database.known().map(|facts| (facts.exclude.clone(), facts.languages.clone()));
     let (exclude, languages) = about.unwrap_or_default();
@@ -89,20 +98,14 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
         .filter(|root| root.owner.is_some())
         .map(|root| root_path(request.code, root))
         .collect();
-    let application = request.containers.iter().find(|container| container.name == request.application);
-    let conf =
-        application.and_then(|container| container.mounts.get(CONF_TARGET)).map(|mount| mount.source.clone());
-    let key = request.key.clone();
     let read = tokio::task::spawn_blocking(move || {
         let folders: BTreeMap<String, Known<FolderFacts>> =
             folders.into_iter().map(|path| (path.clone(), owners(&path))).collect();
-        // Who may not read it sees that it is another one, and not what is other.
-        let conf = conf.and_then(|path| shown(&std::fs::read_to_string(path).ok()?, &key));
-        (modules.read(), folders, conf.unwrap_or_default())
+        (modules.read(), folders)
     });
-    let (modules, folders, conf) = match read.await {
+    let (modules, folders) = match read.await {
         Ok(read) => read,
-        Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new(), BTreeMap::new()),
+        Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new()),
     };
     let database = database.map(|reading| reading.facts);
     if !probes.is_empty() {

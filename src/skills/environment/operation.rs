@@ -29,6 +29,10 @@ pub enum EnvironmentOperation {
         owner: Option<(u32, u32)>,
         /// The permission bits.
         mode: u32,
+        /// Of a file in a folder of its own beside others: which of those stay, as absolute paths. All others hold secrets of
+        /// yesterday, and go. `None` where there are no others.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        keeps: Option<Vec<String>>,
     },
     /// Gives a folder and all in it to a user and a group. Symbolic links are not followed.
     SetOwner {

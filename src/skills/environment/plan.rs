@@ -52,6 +52,10 @@ pub struct EnvironmentRequest<'a> {
     pub code: &'a str,
     /// Whether the folder of its code is made by this plan: a container that runs mounts the one that is gone.
     pub is_code_new: bool,
+    /// Whether files of its addons were changed by others since: a process may have loaded what they wrote.
+    pub is_code_edited: bool,
+    /// Connections that other Environments may open to the same server, and how many of them there are.
+    pub neighbours: (u32, usize),
     /// The digest of its desired state.
     pub digest: &'a str,
     /// Whether exactly this was applied before.
@@ -117,6 +121,24 @@ impl<'a> EnvironmentRequest<'a> {
         managed.is_some_and(|managed| !self.engine.facts.volumes.iter().any(|it| it.name == managed.volume))
     }
 
+    /// Another's container that mounts the volume of the managed database, and whose it is.
+    fn rival(&self) -> Option<(&'a str, String)> {
+        let managed = self.spec.database.managed.as_ref()?;
+        let resource = self.engine.resource.to_string();
+        let is_own = |container: &&ContainerFacts| container.labels.get(labels::RESOURCE) != Some(&resource);
+        let mounts = |container: &&ContainerFacts| {
+            container.mounts.values().any(|mount| mount.kind == "volume" && mount.source == managed.volume)
+        };
+        let found = self.engine.facts.containers.iter().filter(is_own).find(mounts)?;
+        let whose = found.labels.get(labels::RESOURCE).cloned();
+        Some((&found.name, whose.unwrap_or_else(|| "made by others".to_owned())))
+    }
+
+    /// Whether the volume of the filestore is not there.
+    fn lacks_filestore(&self) -> bool {
+        !self.engine.facts.volumes.iter().any(|it| it.name == self.spec.filestore.volume)
+    }
+
     fn was_there(&self) -> bool {
         let subject = database_subject(self.database).to_string();
         self.engine.applied.is_some_and(|subjects| subjects.contains_key(&subject))
@@ -140,6 +162,15 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
     };
     if running(request.spec) != Running::Started {
         outlook.judgement.verdict = Verdict::Current;
+        return outlook;
+    }
+    if let (Some((container, whose)), Some(managed)) = (request.rival(), &request.spec.database.managed) {
+        let why = format!(
+            "volume `{}` is mounted by container `{container}` ({whose}), and two servers on one data directory destroy it: remove that container, or name another volume",
+            managed.volume
+        );
+        outlook.hold = Some(why.clone());
+        outlook.judgement.verdict = Verdict::Refuse(why);
         return outlook;
     }
     if let Some(container) = request.running_update() {
@@ -172,6 +203,13 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         was_there: request.was_there(),
     };
     outlook.judgement = judge(&question);
+    if database.state == DatabaseState::Odoo && request.lacks_filestore() {
+        let volume = &request.spec.filestore.volume;
+        outlook.judgement.verdict = Verdict::Refuse(format!(
+            "the attachments of `{}` belong into volume `{volume}`, which is not there: name the right one or restore it; `docker volume create {volume}` says that there are none",
+            request.spec.database_name()
+        ));
+    }
     let lost = outlook
         .judgement
         .obstacles
@@ -204,6 +242,11 @@ pub fn plan_environment(request: &EnvironmentRequest<'_>, outlook: &Outlook) -> 
     }
     say::chosen(request, &mut draft);
     draft.extend(plan_project(&request.engine), EnvironmentAction::Engine);
+    let subject = database_subject(request.database);
+    if running(request.spec) != Running::Started && request.was_there() {
+        // It goes on being there: whoever starts again must not get an empty one in its place.
+        draft.subjects.insert(subject.to_string(), request.spec.odoo.version.clone());
+    }
     if running(request.spec) == Running::Absent {
         return draft;
     }
@@ -211,7 +254,6 @@ pub fn plan_environment(request: &EnvironmentRequest<'_>, outlook: &Outlook) -> 
     joined::write_files(request, &mut draft);
     own_folders(request, &mut draft);
     if running(request.spec) == Running::Started {
-        let subject = database_subject(request.database);
         let is_there = !matches!(outlook.judgement.verdict, Verdict::Later | Verdict::Refuse(_))
             && outlook.unknown.is_none();
         if is_there || request.was_there() {
@@ -233,16 +275,18 @@ fn own_folders(request: &EnvironmentRequest<'_>, draft: &mut Draft<EnvironmentAc
         let Some(wanted) = root.owner.as_deref().and_then(owner) else { continue };
         let path = root_path(request.code, root);
         let subject = Subject::folder(path.clone());
-        let moving = request.engine.files.moving.as_ref().filter(|_| !root.source.starts_with('/'));
+        // A checkout that moves gets its owners in the same step.
+        if request.engine.files.moving.is_some() && !root.source.starts_with('/') {
+            continue;
+        }
         let facts = request.facts.and_then(|facts| facts.folders.get(&path));
-        let (class, before) = match (moving, facts) {
-            (Some(_), _) => (Class::Change, None),
-            (None, Some(Known::Known(facts))) if !facts.exists => {
+        let (class, before) = match facts {
+            Some(Known::Known(facts)) if !facts.exists => {
                 let text = "there is no such folder";
                 draft.notes.push(Note::new(NoteKind::Blocked, Some(subject), text));
                 continue;
             }
-            (None, Some(Known::Known(facts))) => {
+            Some(Known::Known(facts)) => {
                 let text = format!("{}:{}", wanted.0, wanted.1);
                 let others: Vec<String> = facts
                     .owners
@@ -255,11 +299,11 @@ fn own_folders(request: &EnvironmentRequest<'_>, draft: &mut Draft<EnvironmentAc
                 }
                 (Class::Drift(DriftClass::Content), Some(others.join(", ")))
             }
-            (None, Some(Known::Unknown(why))) => {
+            Some(Known::Unknown(why)) => {
                 draft.unknown(Some(subject), why.clone());
                 continue;
             }
-            (None, None) => continue,
+            None => continue,
         };
         let decided_on = format!("{path}\0{before:?}\0{wanted:?}");
         draft.steps.push(DraftStep {
@@ -273,7 +317,6 @@ fn own_folders(request: &EnvironmentRequest<'_>, draft: &mut Draft<EnvironmentAc
                 after: Some(format!("{}:{}", wanted.0, wanted.1)),
                 secret: false,
             }],
-            needs: moving.cloned().into_iter().collect(),
             fingerprint: sha256_hex(decided_on.as_bytes()),
             operations: vec![EnvironmentAction::Own(EnvironmentOperation::SetOwner { path, owner: wanted })],
             ..DraftStep::on(subject.clone())

@@ -19,7 +19,7 @@ pub fn plan_host(spec: &HostSpec, engine: Option<&Known<EngineFacts>>) -> Draft<
     for (field, is_set) in [
         ("droplet", spec.droplet.is_some()),
         ("ingress", spec.ingress.is_some()),
-        ("budget", spec.budget.is_some()),
+        ("budget.disk", spec.budget.as_ref().is_some_and(|budget| budget.get("disk").is_some())),
     ] {
         if is_set {
             let text = format!("`{field}` is not enforced by this version");

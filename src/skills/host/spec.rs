@@ -34,7 +34,8 @@ pub struct HostSpec {
     /// The nginx sites of the machine. Not enforced by this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Value>,
-    /// What environments and temporary stacks together may use. Not enforced by this version.
+    /// What environments and temporary stacks together may use: `memory` is held against their limits, `disk` is not enforced by
+    /// this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Value>,
 }

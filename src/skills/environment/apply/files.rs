@@ -68,6 +68,25 @@ pub(super) fn write(
     Ok(done)
 }
 
+/// Removes files of the same name from folders beside a file's own, but for those that stay; blocks.
+pub(super) fn tidy(path: &str, keeps: &[String]) -> Result<(), EnvironmentError> {
+    let path = Path::new(path);
+    let (Some(name), Some(own)) = (path.file_name(), path.parent()) else { return Ok(()) };
+    let Some(folder) = own.parent() else { return Ok(()) };
+    for entry in fs::read_dir(folder).map_err(failed("read", folder))? {
+        let other = entry.map_err(failed("read", folder))?.path();
+        let file = other.join(name);
+        let stays = other == own || keeps.iter().any(|keep| Path::new(keep) == file);
+        if stays || !file.is_file() {
+            continue;
+        }
+        fs::remove_file(&file).map_err(failed("remove", &file))?;
+        // A folder that holds something else is somebody's.
+        let _ = fs::remove_dir(&other);
+    }
+    Ok(())
+}
+
 /// Gives a folder and all in it, `.git` apart, to a user and a group; blocks.
 pub(super) fn set_owner(path: &str, (user, group): (u32, u32)) -> Result<Done, EnvironmentError> {
     let mut waiting = vec![PathBuf::from(path)];

@@ -100,7 +100,11 @@ pub(super) async fn run(
             return Err(EnvironmentError::FilestoreWithoutDatabase { path: attachments });
         }
     }
-    docker.start_container(&run.container).await?;
+    if let Err(err) = docker.start_container(&run.container).await {
+        // It never ran, so nothing is to be learned from it.
+        docker.remove_container(&run.container).await?;
+        return Err(err.into());
+    }
     let ended = wait(run, context).await?;
     let log = docker.log_tail(&run.container, KEPT_LINES).await?.text;
     let log = (context.redact)(&log);
@@ -123,7 +127,7 @@ pub(super) async fn run(
         })));
     }
     remember(run, &after, context).await?;
-    Ok(Done::default())
+    Ok(Done { said: vec![format!("the log is kept in `{}`", run.log)], ..Done::default() })
 }
 
 fn check_before(run: &ModulesRun, before: &DatabaseFacts) -> Result<(), EnvironmentError> {

@@ -40,12 +40,19 @@ fn begins_outage(action: &EnvironmentAction) -> bool {
     is_start(action) || matches!(action, EnvironmentAction::Engine(EngineOperation::StopContainer { .. }))
 }
 
-fn write(file: &RenderedFile) -> EnvironmentAction {
+/// Writes a file. Of odoo.conf the one stays that a container mounts now: it may have to go back to it.
+pub(super) fn write(request: &EnvironmentRequest<'_>, file: &RenderedFile) -> EnvironmentAction {
+    let in_use = || {
+        let owner = request.engine.resource.to_string();
+        let own = request.engine.index.owned(&owner);
+        own.iter().filter_map(|it| it.mounts.get(CONF_TARGET)).map(|mount| mount.source.clone()).collect()
+    };
     EnvironmentAction::Own(EnvironmentOperation::WriteFile {
         path: file.path.clone(),
         content: file.content.clone(),
         owner: file.owner,
         mode: file.mode,
+        keeps: (file.service == APPLICATION_SERVICE).then(in_use),
     })
 }
 
@@ -68,7 +75,7 @@ pub(super) fn write_files(request: &EnvironmentRequest<'_>, draft: &mut Draft<En
         };
         let is_right = found == Some(wanted.as_str());
         match step {
-            Some(step) if creates(step) || !is_right => step.operations.insert(0, write(file)),
+            Some(step) if creates(step) || !is_right => step.operations.insert(0, write(request, file)),
             Some(_) => {}
             None if !is_right => rewrite(request, file, &name, found.is_some(), draft),
             None => {}
@@ -93,7 +100,7 @@ fn rewrite(
         return;
     }
     let restarts = file.service == APPLICATION_SERVICE && super::is_up(container);
-    let mut operations = vec![write(file)];
+    let mut operations = vec![write(request, file)];
     if restarts {
         operations.push(EnvironmentAction::Engine(EngineOperation::RestartContainer {
             container: Target::Id(container.id.clone()),

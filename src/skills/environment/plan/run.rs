@@ -103,6 +103,7 @@ fn restart(request: &EnvironmentRequest<'_>, stale: &[String], draft: &mut Draft
     let Some(container) = request.application().filter(|container| is_up(container)) else { return };
     let cause = match (request.is_code_new, request.is_applied || stale.is_empty()) {
         (true, _) => "the folder of its code is made anew".to_owned(),
+        (false, true) if request.is_code_edited => "its code was changed by others".to_owned(),
         (false, false) => format!("new code of {}, which is not to be updated", stale.join(", ")),
         (false, true) => return,
     };
@@ -137,16 +138,7 @@ fn grace(request: &EnvironmentRequest<'_>) -> std::time::Duration {
 /// The run mounts the application's configuration, which no container of the application may have needed yet.
 fn joined_files(request: &EnvironmentRequest<'_>) -> Vec<EnvironmentAction> {
     let files = request.rendered.files.iter().filter(|file| file.service == APPLICATION_SERVICE);
-    files
-        .map(|file| {
-            EnvironmentAction::Own(EnvironmentOperation::WriteFile {
-                path: file.path.clone(),
-                content: file.content.clone(),
-                owner: file.owner,
-                mode: file.mode,
-            })
-        })
-        .collect()
+    files.map(|file| joined::write(request, file)).collect()
 }
 
 fn needs(request: &EnvironmentRequest<'_>) -> Vec<Subject> {

@@ -4,9 +4,10 @@
 use crate::engine::plan::differences;
 
 use super::{EnvironmentAction, EnvironmentRequest, Outlook, is_up, joined};
-use crate::model::change::{Class, DriftClass, Subject};
+use crate::model::change::{Class, DriftClass, Subject, SubjectKind};
 use crate::model::draft::Draft;
 use crate::model::note::{Note, NoteKind};
+use crate::skills::environment::facts::DatabaseState;
 use crate::skills::environment::modules::Verdict;
 use crate::skills::environment::render::{
     APPLICATION_SERVICE, DATABASE_SERVICE, MAX_CONNECTIONS, image_major,
@@ -55,6 +56,21 @@ pub(super) fn outlook(
         let class = if request.is_applied { Class::Drift(DriftClass::State) } else { Class::Change };
         draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject.clone(), class, why.clone()));
         joined::leave(request, APPLICATION_SERVICE, "waits for its database", draft);
+        // A volume that is made is no longer missed.
+        let (volumes, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut draft.steps)
+            .into_iter()
+            .partition(|step| step.subject.kind == SubjectKind::Volume);
+        draft.steps = kept;
+        for step in volumes {
+            let text = format!("{}; waits for a decision about its data", step.cause);
+            draft.notes.push(Note::difference(NoteKind::Blocked, step.subject, step.class, text));
+        }
+        // A server whose data are in doubt is neither made nor replaced; that of a role that it refuses would keep the old one.
+        let is_refused = request.facts.and_then(|facts| facts.database.known());
+        let is_refused = is_refused.is_some_and(|facts| matches!(facts.state, DatabaseState::Refused(_)));
+        if is_refused || request.rival().is_some() || request.is_new_server() {
+            joined::leave(request, DATABASE_SERVICE, "waits for a decision about its data", draft);
+        }
     }
     if let Some(container) = request.running_update() {
         let text =
@@ -156,10 +172,19 @@ pub(super) fn connections(request: &EnvironmentRequest<'_>, draft: &mut Draft<En
     let Some(most) = said.or(observed) else { return };
     let free = most.saturating_sub(RESERVED_CONNECTIONS);
     let asked = request.rendered.options.connections();
-    if asked.most > free {
-        let fits = (free / asked.processes.max(1)).max(1);
+    let (others, count) = request.neighbours;
+    if asked.most + others > free {
+        let beside = match count {
+            0 => String::new(),
+            1 => format!(" beside {others} of another environment"),
+            count => format!(" beside {others} of {count} other environments"),
+        };
+        let advice = match free.saturating_sub(others) / asked.processes.max(1) {
+            0 => "have fewer workers, or let the server take more".to_owned(),
+            fits => format!("set `db_maxconn: {fits}`"),
+        };
         let text = format!(
-            "{} processes with `db_maxconn` {} may open {} connections, and the database takes {free}: set `db_maxconn: {fits}`",
+            "{} processes with `db_maxconn` {} may open {} connections{beside}, and the database takes {free}: {advice}",
             asked.processes, asked.each, asked.most
         );
         draft.notes.push(Note::new(NoteKind::Reported, None, text));
