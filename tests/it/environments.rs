@@ -4,6 +4,7 @@
 
 mod adoption;
 mod faults;
+mod mistakes;
 mod neighbours;
 mod starts;
 

@@ -138,9 +138,13 @@ pub(super) fn leave(
     draft: &mut Draft<EnvironmentAction>,
 ) {
     let Some(name) = request.container_of(service) else { return };
-    let subject = Subject::container(name);
+    leave_subject(&Subject::container(name), why, draft);
+}
+
+/// Nothing is done about a subject.
+pub(super) fn leave_subject(subject: &Subject, why: &str, draft: &mut Draft<EnvironmentAction>) {
     let (left, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut draft.steps).into_iter().partition(|step| step.subject == subject);
+        std::mem::take(&mut draft.steps).into_iter().partition(|step| step.subject == *subject);
     draft.steps = kept;
     for step in left {
         let mut note =

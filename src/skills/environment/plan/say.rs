@@ -52,18 +52,24 @@ pub(super) fn outlook(
     if let Some(why) = &outlook.unknown {
         draft.unknown(Some(subject.clone()), why.clone());
     }
+    if outlook.judgement.verdict == Verdict::Later && request.lacks_filestore() && outlook.hold.is_some() {
+        let volume = Subject::volume(request.spec.filestore.volume.clone());
+        joined::leave_subject(
+            &volume,
+            "waits for the database, which tells whether attachments belong there",
+            draft,
+        );
+        joined::leave(request, APPLICATION_SERVICE, "waits for its database", draft);
+    }
     if let Verdict::Refuse(why) = &outlook.judgement.verdict {
         let class = if request.is_applied { Class::Drift(DriftClass::State) } else { Class::Change };
         draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject.clone(), class, why.clone()));
         joined::leave(request, APPLICATION_SERVICE, "waits for its database", draft);
         // A volume that is made is no longer missed.
-        let (volumes, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut draft.steps)
-            .into_iter()
-            .partition(|step| step.subject.kind == SubjectKind::Volume);
-        draft.steps = kept;
-        for step in volumes {
-            let text = format!("{}; waits for a decision about its data", step.cause);
-            draft.notes.push(Note::difference(NoteKind::Blocked, step.subject, step.class, text));
+        let steps = draft.steps.iter().map(|step| step.subject.clone());
+        let volumes: Vec<Subject> = steps.filter(|subject| subject.kind == SubjectKind::Volume).collect();
+        for volume in volumes {
+            joined::leave_subject(&volume, "waits for a decision about its data", draft);
         }
         // A server whose data are in doubt is neither made nor replaced; that of a role that it refuses would keep the old one.
         let is_refused = request.facts.and_then(|facts| facts.database.known());
