@@ -63,12 +63,17 @@ impl WorkTree<'_> {
         .await?;
         // Since git 2.24 the remote's own settings say that files are missing on purpose. This older mark, which git still
         // writes beside them, keeps every program that is built on libgit2 from opening the clone.
-        for key in ["extensions.partialClone", "extensions.partialclone"] {
-            let unset = self.git.local(Some(self.path)).args(["config", "--local", "--unset-all", key]);
-            // An error means that it is not set.
-            let _ = self.git.run("configuring the clone", &unset, None).await;
+        let file = self.path.join(".git/config");
+        let removed =
+            git2::Config::open(&file).and_then(|mut config| config.remove("extensions.partialclone"));
+        match removed {
+            // A server that filters nothing leaves no mark.
+            Err(err) if err.code() != git2::ErrorCode::NotFound => {
+                let err = std::io::Error::other(err);
+                Err(GitError::Folder { path: file, err })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Fetches a branch of the remote to `origin/BRANCH`.

@@ -24,7 +24,11 @@ pub fn check_claims(
     let engine_of = |host: &str| engine_name(endpoints.get(host).copied().unwrap_or(host));
     // What is described twice is an error already; claiming everything twice would hide it.
     let mut seen = BTreeSet::new();
-    let nowhere = ClaimPlaces::default();
+    let places: BTreeMap<&str, ClaimPlaces> = typed
+        .environments
+        .iter()
+        .map(|it| (it.resource.id.name.as_str(), ClaimPlaces::of_environment(it)))
+        .collect();
     let mut claimants: Vec<Claimant> = typed
         .stacks
         .iter()
@@ -54,7 +58,7 @@ pub fn check_claims(
             run: running(spec),
             place: &environment.resource.place,
             project: project.as_ref()?,
-            places: &nowhere,
+            places: places.get(environment.resource.id.name.as_str())?,
             database: spec
                 .database
                 .external

@@ -10,6 +10,8 @@ use crate::engine::spec::{ProjectSpec, ServiceSpec};
 use crate::model::document::Place;
 use crate::model::id::{Kind, ResourceId};
 use crate::model::problem::{Location, Problem};
+use crate::skills::environment::render::APPLICATION_SERVICE;
+use crate::skills::environment::spec::EnvironmentSpec;
 use crate::skills::host::spec::HostSpec;
 use crate::skills::stack::compose::ComposeProject;
 
@@ -43,6 +45,10 @@ pub struct ClaimPlaces {
     names: BTreeMap<String, Place>,
     /// By service, address, port and protocol.
     ports: BTreeMap<(String, String, String, String), Place>,
+    /// By name.
+    volumes: BTreeMap<String, Place>,
+    /// The line that names the database.
+    database: Option<Place>,
 }
 
 impl ClaimPlaces {
@@ -63,6 +69,33 @@ impl ClaimPlaces {
                 places.ports.entry(key).or_insert_with(|| place.clone());
             }
         }
+        places
+    }
+
+    /// Finds the places in the document of an Environment.
+    pub fn of_environment(environment: &Described<EnvironmentSpec>) -> Self {
+        let spec = &environment.resource.spec;
+        let mut places = ClaimPlaces::default();
+        let publish = spec.publish.clone().unwrap_or_default();
+        for (field, text) in [("http", publish.http), ("gevent", publish.gevent)] {
+            let Some(text) = text else { continue };
+            let (address, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", &text));
+            let address = address.trim_start_matches('[').trim_end_matches(']');
+            let key = (APPLICATION_SERVICE.to_owned(), address.to_owned(), port.to_owned(), "tcp".to_owned());
+            places.ports.insert(key, environment.value(&format!("/spec/publish/{field}")).clone());
+        }
+        let mut volume = |name: &str, pointer: &str| {
+            places.volumes.insert(name.to_owned(), environment.value(pointer).clone());
+        };
+        volume(&spec.filestore.volume, "/spec/filestore/volume");
+        if let Some(managed) = &spec.database.managed {
+            volume(&managed.volume, "/spec/database/managed/volume");
+        }
+        places.database = spec
+            .database
+            .external
+            .as_ref()
+            .map(|_| environment.value("/spec/database/external/name").clone());
         places
     }
 }
@@ -143,7 +176,8 @@ pub fn check(stacks: &[Claimant<'_>], problems: &mut Vec<Problem>) {
         claims.claim("project-claimed-twice", format!("project `{}`", stack.project.name), owner);
         if let Some(database) = &stack.database {
             // Wherever its server is, it is the same for all Hosts.
-            let owner = Owner { place: Some(stack.place), ..Owner::of_stack(stack, location) };
+            let place = stack.places.database.as_ref().or(Some(stack.place));
+            let owner = Owner { place, ..Owner::of_stack(stack, location) };
             claims.claim_on("", "database-claimed-twice", format!("database `{database}`"), owner);
         }
         if stack.run == Running::Absent {
@@ -156,7 +190,8 @@ pub fn check(stacks: &[Claimant<'_>], problems: &mut Vec<Problem>) {
             }
         }
         for volume in stack.project.volumes.iter().filter(|volume| !volume.external) {
-            let owner = Owner::of_stack(stack, &volume.location);
+            let place = stack.places.volumes.get(&volume.name);
+            let owner = Owner { place, ..Owner::of_stack(stack, &volume.location) };
             claims.claim("volume-claimed-twice", format!("volume `{}`", volume.name), owner);
         }
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::NAMES_MAX;
 
 /// Arguments of `deps`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DepsArgs {
     /// Modules and features; feature:NAME and module:NAME tell them apart
     #[arg(value_name = "MODULE|FEATURE", required = true, num_args = 1..=NAMES_MAX)]
@@ -21,6 +21,9 @@ pub struct DepsArgs {
     /// Addons manifest in JSON: repositories, roots, features
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// AddonsLayout whose checkout, manifest, series and features are taken
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["manifest", "checkout"])]
+    pub layout: Option<String>,
     /// Folder that the manifest's paths are relative to; default: the git checkout around the manifest
     #[arg(long, value_name = "DIR", requires = "manifest")]
     pub checkout: Option<PathBuf>,

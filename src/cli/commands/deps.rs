@@ -4,16 +4,19 @@ mod inputs;
 mod text;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use self::inputs::Inputs;
 use crate::cli::args::{DepsArgs, Output};
 use crate::cli::{Session, block_on};
 use crate::clients::odoo_modules::OdooDatabase;
+use crate::desired::state::LayoutDesired;
 use crate::error::{Error, Exit};
-use crate::model::problem::printable;
+use crate::model::problem::{nearest, printable};
 use crate::odoo::catalogue::{Catalogue, is_name};
 use crate::odoo::observe::read_roots;
 use crate::odoo::universe::Universe;
+use crate::reconcile::{Access, Context};
 use crate::skills::deps::install::{Install, script};
 use crate::skills::deps::picture::{Picture, svg};
 use crate::skills::deps::report::{Query, Report, answer};
@@ -21,7 +24,17 @@ use crate::skills::deps::tree::tree;
 
 pub fn run(session: &mut Session, args: &DepsArgs) -> Result<Exit, Error> {
     check_face(session, args)?;
-    let inputs = Inputs::read(args, &session.environment)?;
+    let (mut args, mut features) = (args.clone(), BTreeMap::new());
+    if let Some(name) = args.layout.clone() {
+        let LayoutDesired { resource, checkout, .. } = layout(session, &name)?;
+        let spec = resource.spec;
+        args.manifest = Some(Path::new(&checkout).join(&spec.manifest));
+        args.checkout = Some(checkout.into());
+        (args.series, features) = (spec.series, spec.features);
+    }
+    let args = &args;
+    let mut inputs = Inputs::read(args, &session.environment)?;
+    inputs.catalogue.features.extend(features);
     for absent in &inputs.absent {
         session.ui.notice(&format!("warning: the root `{absent}` of the manifest does not exist"));
     }
@@ -51,6 +64,30 @@ pub fn run(session: &mut Session, args: &DepsArgs) -> Result<Exit, Error> {
     }
     say_rest(session, args, &report);
     Ok(if report.complete { Exit::Done } else { Exit::Found })
+}
+
+/// An AddonsLayout of the desired state.
+fn layout(session: &mut Session, name: &str) -> Result<LayoutDesired, Error> {
+    let settings = session.settings()?;
+    let mut desired = block_on(1, async {
+        let context = Context::open(settings, &session.environment, Access::Read).await?;
+        session.load(&context).await
+    })?;
+    if let Some(layout) = desired.layouts.remove(name) {
+        return match &layout.wanted {
+            Ok(_) => Ok(layout),
+            Err(why) => Err(Error::usage(
+                format!("the checkout of AddonsLayout/{name} is not known: {why}"),
+                "`ipaictl validate` says more.",
+            )),
+        };
+    }
+    let names = desired.layouts.keys().map(String::as_str);
+    let hint = match nearest(name, names) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => "`ipaictl get addonslayouts` lists them.".to_owned(),
+    };
+    Err(Error::usage(format!("there is no AddonsLayout `{name}`"), hint))
 }
 
 /// Refuses forms that a face does not have.

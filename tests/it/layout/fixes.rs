@@ -332,3 +332,26 @@ fn make_more(scene: &mut Scene, names: &[&str]) {
     }
     scene.declare(names, json!({}));
 }
+
+#[test]
+fn features_of_the_document_are_checked_and_known_to_deps() {
+    let mut scene = Scene::new(&["web"]);
+    scene.describe(json!({"features": {"site": ["web", "shop", "no_such_module"]}}));
+    let ran = scene.apply();
+    assert!(ran.out.contains("feature: site: 1 of 3 can't be installed: no_such_module"), "{}", ran.out);
+    let ran = scene.run(&["deps", "--layout", "oca", "site"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("no_such_module") && ran.out.contains("addons/oca/web"), "{}", ran.out);
+    let ran = scene.run(&["deps", "--layout", "ocb", "site"]);
+    assert!(ran.code == 2 && ran.err.contains("Did you mean `oca`?"), "{}", ran.err);
+}
+
+#[test]
+fn hooks_that_do_not_exist_are_reported_and_never_run() {
+    let mut scene = Scene::new(&[]);
+    scene.commit_code("scripts/there.sh", "touch /tmp/never; exit 1");
+    scene.describe(json!({"hooks": ["scripts/there.sh", "scripts/gone.sh"]}));
+    let ran = scene.apply();
+    let said = "reference: scripts/gone.sh: unresolved: the list of hooks names it, and it is not there";
+    assert!(ran.out.contains(said) && !ran.out.contains("there.sh:"), "{}", ran.out);
+}

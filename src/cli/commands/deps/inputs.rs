@@ -40,7 +40,7 @@ impl Inputs {
         if args.core.is_empty() && args.root.is_empty() && args.manifest.is_none() {
             return Err(Error::usage(
                 "there is no folder of modules to look into",
-                "Name them with --core, --root or --manifest.",
+                "Name them with --core, --root, --manifest or --layout.",
             ));
         }
         let (catalogue, checkout) = match &args.manifest {

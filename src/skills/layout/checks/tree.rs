@@ -116,7 +116,7 @@ fn references(input: &Input<'_>, checks: &mut Checks) {
     let named = input.sources.iter().flat_map(|source| source.references.iter());
     let named = named.map(|(path, place)| (path.as_str(), place.to_string()));
     for (path, by) in
-        named.chain(input.hooks.iter().map(|hook| (hook.as_str(), "the command line".to_owned())))
+        named.chain(input.hooks.iter().map(|hook| (hook.as_str(), "the list of hooks".to_owned())))
     {
         match input.facts.present.contains(path) {
             true => checks.add("reference", path, Verdict::Ok, format!("named by {by}")),
