@@ -69,3 +69,48 @@ impl Store {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::condition::Reason;
+    use crate::model::id::Kind;
+    use crate::plan::report::{ConditionReport, ResourceReport};
+    use crate::record::events::EventFilter;
+
+    #[tokio::test]
+    async fn drift_that_lasts_is_told_once_a_day_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("ipaictl.db")).await.unwrap();
+        let id = ResourceId::new(Kind::AddonsLayout, "oca");
+        let report = |status| ResourceReport {
+            id: id.clone(),
+            digest: "v1:d".into(),
+            conditions: vec![ConditionReport {
+                kind: ConditionType::Drifted,
+                status,
+                reason: Reason::DriftReported,
+                message: "checkout addons/oca/web: missing".into(),
+            }],
+            containers: Vec::new(),
+        };
+        let start: DateTime<Utc> = "2026-11-27T02:00:00Z".parse().unwrap();
+        let after = |hours| start + TimeDelta::hours(hours);
+        store.save_conditions(&[report(Status::True)], None, "", start).await.unwrap();
+        assert_eq!(store.alert_of_drift(after(23)).await.unwrap(), []);
+        let found = store.alert_of_drift(after(25)).await.unwrap();
+        assert_eq!((found[0].resource.clone(), found[0].since), (id.clone(), start));
+        assert_eq!(store.alert_of_drift(after(26)).await.unwrap(), [], "told already");
+        // Looking at it again is no new drift.
+        store.save_conditions(&[report(Status::True)], None, "", after(30)).await.unwrap();
+        assert_eq!(store.alert_of_drift(after(50)).await.unwrap().len(), 1);
+        store.save_conditions(&[report(Status::False)], None, "", after(51)).await.unwrap();
+        assert_eq!(store.alert_of_drift(after(90)).await.unwrap(), []);
+        let filter = EventFilter { resource: Some(id), ..EventFilter::default() };
+        let events = store.events(&filter, 10).await.unwrap();
+        let told: Vec<&str> =
+            events.iter().filter(|event| event.reason == REASON).map(|it| it.message.as_str()).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told[1].starts_with("has drifted for 25 h: checkout addons/oca/web"), "{told:?}");
+    }
+}
