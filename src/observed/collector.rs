@@ -79,7 +79,9 @@ async fn collect_layouts(request: &CollectRequest<'_>) -> BTreeMap<String, Known
         if !is_asked(&layout.resource.id) {
             // The Repository alone has to know what was written into its checkout.
             let file = spec.devcontainer.as_deref();
-            let devcontainer = file.and_then(|file| observe_devcontainer(Path::new(&layout.checkout), file));
+            // What can't be told here counts as somebody's: the Repository then names the file itself.
+            let devcontainer =
+                file.and_then(|file| observe_devcontainer(Path::new(&layout.checkout), file).ok().flatten());
             found.insert(name.clone(), Known::Known(LayoutFacts { devcontainer, ..LayoutFacts::default() }));
             continue;
         }

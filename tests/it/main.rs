@@ -10,6 +10,7 @@ mod effects;
 mod effects_tls;
 mod engine;
 mod environments;
+mod git_daemon;
 mod house;
 mod lab;
 mod layout;

@@ -164,7 +164,8 @@ fn neighbours(input: &PlanInput<'_>, environment: &EnvironmentDesired) -> (u32, 
     let own = &environment.resource.id;
     let others = input.desired.environments.values().filter(|other| {
         other.resource.id != *own
-            && other.database.server == environment.database.server
+            // By host and port: one server stays one, however its connections are secured.
+            && other.database.server.to_string() == environment.database.server.to_string()
             && other.resource.spec.run == RunState::Started
     });
     let asked =

@@ -125,11 +125,12 @@ impl<'a> EnvironmentRequest<'a> {
     fn rival(&self) -> Option<(&'a str, String)> {
         let managed = self.spec.database.managed.as_ref()?;
         let resource = self.engine.resource.to_string();
-        let is_own = |container: &&ContainerFacts| container.labels.get(labels::RESOURCE) != Some(&resource);
+        let is_others =
+            |container: &&ContainerFacts| container.labels.get(labels::RESOURCE) != Some(&resource);
         let mounts = |container: &&ContainerFacts| {
             container.mounts.values().any(|mount| mount.kind == "volume" && mount.source == managed.volume)
         };
-        let found = self.engine.facts.containers.iter().filter(is_own).find(mounts)?;
+        let found = self.engine.facts.containers.iter().filter(is_others).find(mounts)?;
         let whose = found.labels.get(labels::RESOURCE).cloned();
         Some((&found.name, whose.unwrap_or_else(|| "made by others".to_owned())))
     }

@@ -135,12 +135,21 @@ pub async fn run_operation(
         },
         // Broken off, it would leave a half written tree.
         LayoutOperation::Switch(target) => switch(target, context).await,
-        LayoutOperation::WriteFile { path, before, content } => write(Path::new(path), before, content),
-        LayoutOperation::MoveAside { path, aside } => {
+        LayoutOperation::WriteFile { checkout, path, before, content } => {
+            let path = Path::new(path);
+            is_no_link(path.parent().unwrap_or(path), Path::new(checkout))?;
+            write(path, before, content)
+        }
+        LayoutOperation::MoveAside { checkout, path, aside } => {
             let (path, aside) = (Path::new(path), Path::new(aside));
-            if fs::symlink_metadata(path).is_err() {
-                return Ok(LayoutDone { already: true, ..LayoutDone::default() });
+            match fs::symlink_metadata(path) {
+                Ok(_) => {}
+                Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                    return Ok(LayoutDone { already: true, ..LayoutDone::default() });
+                }
+                Err(err) => return Err(file("look at", path, err)),
             }
+            is_no_link(path.parent().unwrap_or(path), Path::new(checkout))?;
             Ok(LayoutDone { already: false, said: vec![move_aside(path, aside)?] })
         }
     }
@@ -193,6 +202,7 @@ fn is_as_wanted(target: &CloneTarget, facts: &CloneFacts) -> bool {
 
 async fn switch(target: &SwitchTarget, context: &LayoutContext<'_>) -> Result<LayoutDone, LayoutError> {
     let path = Path::new(&target.path);
+    is_no_link(path, Path::new(&target.checkout))?;
     let facts = match look(path, target.commit.as_deref()) {
         Place::Clone(facts) => facts,
         other => return Err(stale(path, format!("now {}", name(&other)))),

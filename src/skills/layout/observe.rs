@@ -112,7 +112,10 @@ pub fn observe_layout(
     seen.retain(|path, _| wanted.clones.iter().any(|clone| clone.path == *path));
     facts.places = seen;
     if let Some(file) = devcontainer {
-        facts.devcontainer = observe_devcontainer(checkout, file);
+        match observe_devcontainer(checkout, file) {
+            Ok(found) => facts.devcontainer = found,
+            Err(why) => facts.unread = Some(why),
+        }
         let text = facts.devcontainer.as_ref().map_or("", |found| &found.text);
         let folders = read::mounted_folders(file, text);
         facts.present = folders.into_iter().filter(|folder| checkout.join(folder).exists()).collect();
@@ -121,18 +124,30 @@ pub fn observe_layout(
 }
 
 /// Reads a devcontainer, and what is committed of it when that is something else. `None` when it is not there.
-pub fn observe_devcontainer(checkout: &Path, file: &str) -> Option<DevcontainerFacts> {
-    let text = read_bounded(&checkout.join(file)).ok()?;
-    let committed = committed(checkout, file);
+/// `Err` says why it can't be told.
+pub fn observe_devcontainer(checkout: &Path, file: &str) -> Result<Option<DevcontainerFacts>, String> {
+    let text = match read_bounded(&checkout.join(file)) {
+        Ok(text) => text,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(format!("it can't be read: {err}")),
+    };
+    let committed = committed(checkout, file)
+        .map_err(|err| format!("what is committed of it can't be read: {}", err.message()))?;
     let is_new = committed.is_none();
-    Some(DevcontainerFacts { committed: committed.filter(|committed| *committed != text), is_new, text })
+    let committed = committed.filter(|committed| committed != text.as_bytes());
+    // What is no text differs in more than mounts, whatever it is.
+    let committed = committed.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Some(DevcontainerFacts { committed, is_new, text }))
 }
 
-fn committed(checkout: &Path, file: &str) -> Option<String> {
-    let repository = Repository::open(checkout).ok()?;
-    let entry = repository.head().ok()?.peel_to_tree().ok()?.get_path(Path::new(file)).ok()?;
-    let object = entry.to_object(&repository).ok()?;
-    String::from_utf8(object.as_blob()?.content().to_vec()).ok()
+/// The committed content; `None` when it was never committed.
+fn committed(checkout: &Path, file: &str) -> Result<Option<Vec<u8>>, git2::Error> {
+    let repository = Repository::open(checkout)?;
+    match repository.head()?.peel_to_tree()?.get_path(Path::new(file)) {
+        Ok(entry) => Ok(entry.to_object(&repository)?.as_blob().map(|blob| blob.content().to_vec())),
+        Err(err) if err.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
 fn verify_problem(err: &VerifyError) -> String {

@@ -20,6 +20,9 @@ pub struct LayoutFacts {
     /// The devcontainer's text, when it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devcontainer: Option<DevcontainerFacts>,
+    /// Why the devcontainer could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// Folders that are mounted by the devcontainer, in no manifest, and there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub present: Vec<String>,

@@ -15,6 +15,8 @@ pub enum LayoutOperation {
     /// Writes a file whose content was looked at before.
     #[serde(rename_all = "camelCase")]
     WriteFile {
+        /// The absolute folder of the checkout.
+        checkout: String,
         /// The absolute path.
         path: String,
         /// The digest that it had; anything else at execution makes the step stale.
@@ -24,6 +26,8 @@ pub enum LayoutOperation {
     },
     /// Moves a folder out of the checkout, whole.
     MoveAside {
+        /// The absolute folder of the checkout.
+        checkout: String,
         /// The absolute path.
         path: String,
         /// Where it belongs then; a free name is made of it.
@@ -55,6 +59,8 @@ pub struct CloneTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwitchTarget {
+    /// The absolute folder of the checkout.
+    pub checkout: String,
     /// The absolute folder.
     pub path: String,
     /// Where the commit is fetched from.

@@ -163,6 +163,7 @@ impl LayoutRequest<'_> {
             Judged::Movable(cause) => {
                 let class = self.class(&subject, &hash, DriftClass::Source);
                 let target = SwitchTarget {
+                    checkout: self.checkout.to_owned(),
                     path,
                     url: wanted.url.clone(),
                     branch: wanted.branch.clone(),
@@ -200,7 +201,11 @@ impl LayoutRequest<'_> {
                 Orphans::Quarantine => {
                     let aside = self.aside(&orphan.subject);
                     let class = Class::Drift(DriftClass::Source);
-                    let operation = LayoutOperation::MoveAside { path: path.clone(), aside: aside.clone() };
+                    let operation = LayoutOperation::MoveAside {
+                        checkout: self.checkout.to_owned(),
+                        path: path.clone(),
+                        aside: aside.clone(),
+                    };
                     let mut step = self.step(subject, class, &orphan.cause, operation);
                     step.fields = vec![field("path", Some(path), &aside)];
                     draft.steps.push(step);
@@ -212,6 +217,9 @@ impl LayoutRequest<'_> {
     fn devcontainer(&self, draft: &mut Draft<LayoutOperation>) {
         let Some(file) = &self.spec.devcontainer else { return };
         let subject = Subject::file(self.absolute(file));
+        if let Some(why) = self.facts.unread.as_ref().filter(|_| !self.is_moving) {
+            return draft.unknown(Some(subject), why.clone());
+        }
         let (text, is_theirs) = match (&self.facts.devcontainer, self.committed) {
             (_, Some(text)) if self.is_moving => (text, false),
             (Some(facts), _) if !self.is_moving => (facts.text.as_str(), self.is_theirs(facts)),
@@ -262,6 +270,7 @@ impl LayoutRequest<'_> {
         }
         let class = self.class(&subject, &digest(&folders.join("\n")), DriftClass::Content);
         let operation = LayoutOperation::WriteFile {
+            checkout: self.checkout.to_owned(),
             path: self.absolute(file),
             before: digest(text),
             content: edit.text,

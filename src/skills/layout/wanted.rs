@@ -51,6 +51,12 @@ impl WantedLayout {
                 wanted.refused.push((path.clone(), why));
                 continue;
             }
+            if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+                wanted
+                    .refused
+                    .push((path.clone(), format!("{}: `{path}` lies in git's own folder", declared.place)));
+                continue;
+            }
             if let Err(why) = RemoteUrl::parse(url, allow) {
                 wanted.refused.push((path.clone(), format!("{}: {why}", declared.place)));
                 continue;

@@ -111,17 +111,20 @@ fn every_field_of_a_schema_has_a_description() {
     }
 }
 
+/// Folders whose documents are complete desired states.
+const EXAMPLES: &[&str] = &[
+    "examples/host",
+    "examples/repository",
+    "examples/stack",
+    "examples/environment",
+    "examples/layout/desired-state",
+    "desired-state",
+];
+
 #[test]
 fn editors_accept_the_examples_and_refuse_broken_ones() {
     let mut checked = 0;
-    for folder in [
-        "examples/host",
-        "examples/repository",
-        "examples/stack",
-        "examples/environment",
-        "examples/layout/desired-state",
-        "desired-state",
-    ] {
+    for folder in EXAMPLES {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
@@ -153,17 +156,10 @@ fn editors_accept_the_examples_and_refuse_broken_ones() {
 #[tokio::test]
 async fn every_example_is_a_valid_desired_state() {
     let state = tempfile::tempdir().unwrap();
-    for path in [
-        "examples/host",
-        "examples/repository",
-        "examples/stack",
-        "examples/environment",
-        "examples/layout/desired-state",
-        "desired-state",
-    ] {
+    for path in EXAMPLES {
         let settings = SourceSettings {
             repo: root().display().to_string(),
-            path: path.to_owned(),
+            path: (*path).to_owned(),
             state_dir: state.path().to_owned(),
             ..SourceSettings::default()
         };

@@ -1,7 +1,7 @@
 //! Real git servers and repositories: what moves, what goes away, what is broken and mended.
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ipaictl::desired::source::SourceError;
@@ -10,48 +10,13 @@ use ipaictl::skills::repository::apply::{CheckoutError, Moved, move_checkout};
 use ipaictl::skills::repository::checkout::CheckoutTarget;
 use ipaictl::skills::repository::observe::observe_checkout;
 
+use crate::git_daemon::Daemon;
+
 use super::{Lab, git, host, load_at, rules};
 
-/// `git daemon` on a free port of loopback, killed at the end.
-struct Daemon {
-    child: Child,
-    port: u16,
+fn url(daemon: &Daemon) -> String {
+    format!("git://127.0.0.1:{}/repo", daemon.port)
 }
-
-impl Daemon {
-    fn serve(lab: &Lab) -> Daemon {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("git")
-            .args(["daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1"])
-            .args([format!("--port={port}"), format!("--base-path={}", lab.folder.path().display())])
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "git daemon did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Daemon { child, port }
-    }
-
-    fn url(&self) -> String {
-        format!("git://127.0.0.1:{}/repo", self.port)
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // The whole group: `git daemon` is a child of `git`.
-        let group = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        let _ = self.child.wait();
-    }
-}
-
-use std::os::unix::process::CommandExt as _;
 
 fn remote_source(lab: &Lab, url: &str, branch: Option<&str>) -> Source {
     let settings =
@@ -118,8 +83,8 @@ async fn a_remote_that_cannot_be_reached_leaves_the_last_revision() {
     let lab = Lab::with_repository();
     lab.write("desired-state/a.yaml", &host("one"));
     let first = lab.commit("one");
-    let daemon = Daemon::serve(&lab);
-    let source = remote_source(&lab, &daemon.url(), None);
+    let daemon = Daemon::serve(lab.folder.path());
+    let source = remote_source(&lab, &url(&daemon), None);
     assert!(matches!(source.resolve(None), Err(SourceError::NeverFetched { .. })));
     source.fetch().await.unwrap();
     let revision = source.resolve(None).unwrap();
@@ -139,8 +104,8 @@ async fn a_forced_push_is_seen_and_the_old_commit_stays_readable() {
     let base = lab.commit("base");
     lab.write("desired-state/a.yaml", &host("two"));
     let old = lab.commit("old");
-    let daemon = Daemon::serve(&lab);
-    let source = remote_source(&lab, &daemon.url(), Some("main"));
+    let daemon = Daemon::serve(lab.folder.path());
+    let source = remote_source(&lab, &url(&daemon), Some("main"));
     source.fetch().await.unwrap();
     lab.git(&["reset", "--quiet", "--hard", &base]);
     lab.write("desired-state/a.yaml", &host("three"));

@@ -355,3 +355,45 @@ fn hooks_that_do_not_exist_are_reported_and_never_run() {
     let said = "reference: scripts/gone.sh: unresolved: the list of hooks names it, and it is not there";
     assert!(ran.out.contains(said) && !ran.out.contains("there.sh:"), "{}", ran.out);
 }
+
+#[test]
+fn what_lies_behind_a_link_out_of_the_checkout_is_not_moved() {
+    let mut scene = Scene::new(&["web"]);
+    scene.applied();
+    // Somebody keeps the clones elsewhere, beside something of their own.
+    let elsewhere = scene.program.work().join("elsewhere");
+    fs::rename(scene.checkout().join("addons/oca"), &elsewhere).unwrap();
+    symlink(&elsewhere, scene.checkout().join("addons/oca")).unwrap();
+    write(&elsewhere.join("mine/module/__manifest__.py"), "{'name': 'Mine'}");
+    git(&elsewhere.join("web"), &["checkout", "-q", "-b", "feature"]);
+    scene.describe(json!({"orphans": "quarantine"}));
+    let ran = scene.apply();
+    assert_ne!(ran.code, 0);
+    assert_eq!(ran.out.matches("a link leads out of the checkout").count(), 2, "{}", ran.out);
+    assert!(elsewhere.join("mine/module/__manifest__.py").exists());
+    assert_eq!(git(&elsewhere.join("web"), &["rev-parse", "--abbrev-ref", "HEAD"]), "feature");
+}
+
+#[test]
+fn a_path_in_gits_own_folder_is_never_cloned_into() {
+    let mut scene = Scene::new(&["web"]);
+    scene.declare(&["web"], json!({"path": ".git/hooks"}));
+    let ran = scene.apply();
+    assert!(ran.out.contains("`.git/hooks` lies in git's own folder"), "{}", ran.out);
+    assert!(!scene.checkout().join(".git/hooks/.git").exists());
+}
+
+#[test]
+fn a_devcontainer_that_cannot_be_read_is_unknown() {
+    let mut scene = Scene::new(&["web"]);
+    scene.commit_code(".devcontainer/devcontainer.json", DEVCONTAINER);
+    scene.apply();
+    let file = scene.checkout().join(".devcontainer/devcontainer.json");
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    scene.describe(
+        json!({"fix": ["clone", "devcontainer"], "devcontainer": ".devcontainer/devcontainer.json"}),
+    );
+    let ran = scene.apply();
+    assert!(ran.out.contains("it can't be read"), "{}", ran.out);
+    assert_eq!(fs::read(&file).unwrap(), [0xff, 0xfe]);
+}
