@@ -70,7 +70,7 @@ fn check_choices(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pr
             ("managed", spec.database.managed.is_some()),
         ),
     ] {
-        if one.1 == other.1 {
+        if one.1 == other.1 && (one.1 || !environment.is_broken_below(pointer)) {
             let what = if one.1 { "not both" } else { "and has neither" };
             let message = format!("`{field}` takes `{}` or `{}`, {what}", one.0, other.0);
             problems.push(environment.key(pointer).error("one-of", message));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::typed::Described;
 use crate::model::problem::Problem;
 use crate::model::time::{parse_bytes, parse_duration};
+use crate::odoo::conf::is_kept;
 use crate::skills::environment::conf::DATA_DIR;
 use crate::skills::environment::render::CONF_TARGET;
 use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec, ManagedDatabase};
@@ -182,14 +183,28 @@ fn check_places(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pro
     }
 }
 
+/// Whether a text can be the name of an option.
+pub fn is_option(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !name.is_empty() && name.chars().all(is_part)
+}
+
 fn check_options(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
     for (option, value) in &environment.resource.spec.odoo.config {
         let pointer = format!("/spec/odoo/config/{}", option.replace('~', "~0").replace('/', "~1"));
-        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        if option.is_empty() || !option.chars().all(is_name) {
+        if !is_option(option) {
             let message = format!("`{}` is no name of an option", option.escape_debug());
             let problem = environment.key(&pointer).error("odoo-conf-option", message);
             problems.push(problem.with_hint("Lower case letters, digits and `_`."));
+            continue;
+        }
+        if let ConfigValue::Text(text) = value
+            && !is_kept(text)
+        {
+            let message = format!(
+                "the value of `{option}` has a line end or a blank at an end: odoo.conf can't hold it"
+            );
+            problems.push(environment.value(&pointer).error("odoo-conf-value", message));
             continue;
         }
         let is_count =

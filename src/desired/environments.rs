@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::environment_roots::{check_modules, check_roots, inner};
+use super::environment_values::is_option;
 use super::repositories::Content;
 use super::revision::resolve_reference;
 use super::source::SourceError;
@@ -164,7 +165,10 @@ pub fn load_environment(
             let message = format!(
                 "the value of `{option}` has a line end or a blank at an end: odoo.conf can't hold it"
             );
-            problems.push(environment.value(&config_pointer(&option)).error("odoo-conf-value", message));
+            // What stands in the document itself was judged where it stands.
+            if matches!(spec.odoo.config.get(&option), Some(ConfigValue::Secret(_))) && is_option(&option) {
+                problems.push(environment.value(&config_pointer(&option)).error("odoo-conf-value", message));
+            }
             Err(unknown(format!("the value of `{option}` can't be written")))
         }
     };

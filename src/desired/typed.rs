@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::parse::Document;
-use super::validate::validate;
+use super::validate::{Valid, validate};
 use super::{environment_rules, layout_rules, rules};
 use crate::model::document::{Node, Place};
 use crate::model::hash::canonical_hash;
@@ -26,9 +26,18 @@ pub struct Described<S> {
     pub resource: Resource<S>,
     /// Its document, for places.
     pub node: Node,
+    /// The pointers of what it lacks, because it broke a rule and that was said.
+    pub broken: Vec<String>,
 }
 
 impl<S> Described<S> {
+    /// Whether something below a field was taken out of the document, so that its absence says nothing.
+    pub fn is_broken_below(&self, pointer: &str) -> bool {
+        let is_below =
+            |broken: &String| broken.strip_prefix(pointer).is_some_and(|rest| rest.starts_with('/'));
+        self.broken.iter().any(is_below)
+    }
+
     /// The place of a field's key, such as `/spec/host`.
     pub fn key(&self, pointer: &str) -> &Place {
         self.node.key_place(pointer)
@@ -66,12 +75,12 @@ pub fn type_documents(
 ) -> Typed {
     let mut typed = Typed::default();
     for Document { kind, mut node, header_told } in documents {
-        let Some(json) = validate(kind, &mut node, header_told, problems) else {
+        let Some(valid) = validate(kind, &mut node, header_told, problems) else {
             typed.broken.extend(name_of(&node).map(|name| ResourceId::new(kind, name)));
             continue;
         };
         let id = match kind {
-            Kind::Host => match described::<HostSpec>(kind, node, json, |spec| &spec.common) {
+            Kind::Host => match described::<HostSpec>(kind, node, valid, |spec| &spec.common) {
                 Ok(host) => {
                     rules::check_common(&host, now, problems);
                     rules::check_host(&host, problems);
@@ -80,7 +89,7 @@ pub fn type_documents(
                 }
                 Err(failed) => failed,
             },
-            Kind::Repository => match described::<RepositorySpec>(kind, node, json, |spec| &spec.common) {
+            Kind::Repository => match described::<RepositorySpec>(kind, node, valid, |spec| &spec.common) {
                 Ok(repository) => {
                     rules::check_common(&repository, now, problems);
                     rules::check_repository(&repository, allow, problems);
@@ -89,7 +98,7 @@ pub fn type_documents(
                 }
                 Err(failed) => failed,
             },
-            Kind::AddonsLayout => match described::<LayoutSpec>(kind, node, json, |spec| &spec.common) {
+            Kind::AddonsLayout => match described::<LayoutSpec>(kind, node, valid, |spec| &spec.common) {
                 Ok(layout) => {
                     rules::check_common(&layout, now, problems);
                     layout_rules::check(&layout, problems);
@@ -98,7 +107,7 @@ pub fn type_documents(
                 }
                 Err(failed) => failed,
             },
-            Kind::Stack => match described::<StackSpec>(kind, node, json, |spec| &spec.common) {
+            Kind::Stack => match described::<StackSpec>(kind, node, valid, |spec| &spec.common) {
                 Ok(stack) => {
                     rules::check_common(&stack, now, problems);
                     rules::check_stack(&stack, problems);
@@ -107,7 +116,7 @@ pub fn type_documents(
                 }
                 Err(failed) => failed,
             },
-            Kind::Environment => match described::<EnvironmentSpec>(kind, node, json, |spec| &spec.common) {
+            Kind::Environment => match described::<EnvironmentSpec>(kind, node, valid, |spec| &spec.common) {
                 Ok(environment) => {
                     rules::check_common(&environment, now, problems);
                     environment_rules::check(&environment, problems);
@@ -134,7 +143,7 @@ type Failed = Box<(Option<String>, Problem)>;
 fn described<S: DeserializeOwned + Serialize>(
     kind: Kind,
     node: Node,
-    mut json: Value,
+    Valid { mut json, broken }: Valid,
     common: impl Fn(&S) -> &CommonSpec,
 ) -> Result<Described<S>, Failed> {
     write_variables_as_text(&node, &mut json);
@@ -160,7 +169,7 @@ fn described<S: DeserializeOwned + Serialize>(
         place: node.key_place("/metadata/name").clone(),
         digest,
     };
-    Ok(Described { resource, node })
+    Ok(Described { resource, node, broken })
 }
 
 /// Values that end in a file are the text as it was written, quoted or not: `1.10` stays `1.10`.

@@ -79,11 +79,20 @@ pub fn prepare() {
     });
 }
 
-/// The document as JSON, as far as it follows the schema of its kind; all that is wrong becomes a problem.
+/// A document as far as it follows its schema.
+pub struct Valid {
+    /// It as JSON.
+    pub json: Value,
+    /// The pointers of what was taken out, because it broke a rule and that was said.
+    pub broken: Vec<String>,
+}
+
+/// The document as far as it follows the schema of its kind; all that is wrong becomes a problem.
 ///
 /// What breaks a rule is taken out of the document too, so that the rest of it is still checked: its references,
 /// claims and Compose files. `None` when what is left can't be typed. With `told`, its `apiVersion` was judged before.
-pub fn validate(kind: Kind, node: &mut Node, told: bool, problems: &mut Vec<Problem>) -> Option<Value> {
+pub fn validate(kind: Kind, node: &mut Node, told: bool, problems: &mut Vec<Problem>) -> Option<Valid> {
+    let mut broken = Vec::new();
     let checker = checker(kind);
     let json = |node: &Node| {
         let mut json = node.to_json();
@@ -95,7 +104,7 @@ pub fn validate(kind: Kind, node: &mut Node, told: bool, problems: &mut Vec<Prob
     for pass in 0..=PRUNINGS_MAX {
         let json = json(node);
         if checker.validator.is_valid(&json) {
-            return Some(json);
+            return Some(Valid { json, broken });
         }
         let errors: Vec<_> = checker.validator.iter_errors(&json).take(VIOLATIONS_MAX).collect();
         if pass == 0 {
@@ -106,6 +115,7 @@ pub fn validate(kind: Kind, node: &mut Node, told: bool, problems: &mut Vec<Prob
             doomed.extend(offenders(error)?);
         }
         prune(node, &mut String::new(), &doomed);
+        broken.extend(doomed);
     }
     None
 }
@@ -198,11 +208,44 @@ fn explain(error: &ValidationError<'_>, node: &Node, schema: &Value) -> Vec<Prob
             let what = if found.items().is_some() { "list" } else { "text" };
             node.key_place(&pointer).error("empty-field", format!("`{field}` is an empty {what}"))
         }
+        ValidationErrorKind::AnyOf { .. } => {
+            let choices = own.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+            let words = choices.filter_map(|choice| Some(type_word(choice.get("type")?.as_str()?)));
+            let wanted = words.collect::<Vec<_>>().join(" or ");
+            let message = format!("`{field}` takes a {wanted}, not a {}", found.type_name());
+            node.key_place(&pointer).error("wrong-type", message)
+        }
         other => {
-            found.place.error("invalid-value", format!("`{field}` breaks the rule `{}`", other.keyword()))
+            let message = match (limit(other), found.text()) {
+                (Some(limit), Some(text)) => format!("`{field}` is {limit}, not `{text}`"),
+                (Some(limit), None) => format!("`{field}` is {limit}"),
+                (None, _) => format!("`{field}` breaks the rule `{}` of its schema", other.keyword()),
+            };
+            found.place.error("invalid-value", message)
         }
     };
     vec![problem]
+}
+
+/// What a rule of a number, a length or a choice asks for.
+fn limit(kind: &ValidationErrorKind) -> Option<String> {
+    Some(match kind {
+        ValidationErrorKind::Minimum { limit } => format!("at least {}", number(limit)),
+        ValidationErrorKind::Maximum { limit } => format!("at most {}", number(limit)),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("more than {}", number(limit)),
+        ValidationErrorKind::ExclusiveMaximum { limit } => format!("less than {}", number(limit)),
+        ValidationErrorKind::MaxLength { limit } => format!("text of at most {limit} characters"),
+        ValidationErrorKind::MaxItems { limit } => format!("a list of at most {limit}"),
+        ValidationErrorKind::MinProperties { limit } => format!("a map with at least {limit} entries"),
+        ValidationErrorKind::MaxProperties { limit } => format!("a map with at most {limit} entries"),
+        ValidationErrorKind::UniqueItems => "a list in which nothing is named twice".to_owned(),
+        _ => return None,
+    })
+}
+
+/// A limit as people write it: `1024`, where the schema has `1024.0`.
+fn number(limit: &Value) -> String {
+    limit.as_f64().map_or_else(|| limit.to_string(), |number| number.to_string())
 }
 
 /// `spec.compose.files[0]` for `/spec/compose/files/0`; `document` for the whole.

@@ -20,7 +20,7 @@ pub use self::check::check;
 pub use self::compare::{Difference, compare};
 pub use self::options::{OPTIONS, Setting, Sort, is_secret, setting};
 pub use self::reader::parse;
-pub use self::render::render;
+pub use self::render::{is_kept, render};
 
 /// The section that the server reads its own options from; modules read others.
 pub const SECTION: &str = "options";

@@ -101,7 +101,9 @@ struct Owners<'a> {
 impl<'a> Owners<'a> {
     fn new(facts: &'a EngineFacts) -> Self {
         let containers = facts.containers.iter().filter_map(|container| {
-            Some((container.id.as_str(), container.labels.get(labels::RESOURCE)?.as_str()))
+            // What a run of its own was made in says so by another name.
+            let label = |name: &str| container.labels.get(name);
+            Some((container.id.as_str(), label(labels::RESOURCE).or_else(|| label(labels::RUN))?.as_str()))
         });
         let networks = facts.networks.iter().filter_map(|network| {
             Some((network.id.as_str(), network.labels.get(labels::RESOURCE)?.as_str()))

@@ -27,7 +27,7 @@ pub struct Memory {
     /// Corrections of the same field within the last 300 s, by `Step::correction_keys`.
     pub corrections: BTreeMap<String, u32>,
     /// Operations that were applied and then planned again with the same cause, by `Step::fingerprint`.
-    pub no_progress: BTreeMap<String, u32>,
+    pub no_progress: BTreeMap<String, Attempts>,
     /// Commits of `applied`, `tombstones` and `orphans` that the desired revision does not descend from, because
     /// history was rewritten: what is absent since then is absent by another story.
     pub strayed: BTreeSet<String>,
@@ -41,6 +41,16 @@ impl Memory {
         let graves = graves.map(|grave| grave.last_revision.as_str()).filter(|commit| !commit.is_empty());
         applied.chain(graves).collect()
     }
+}
+
+/// What was tried and came to nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Attempts {
+    /// How often.
+    pub times: u32,
+    /// Why it failed the last time, secrets masked; empty when it seemed to succeed.
+    pub error: String,
 }
 
 /// The last applied state of a resource.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::memory::Memory;
+use super::memory::{Attempts, Memory};
 use super::step::{Operation, correction_keys};
 use crate::model::change::{Action, Class, DriftClass, Subject, SubjectKind};
 use crate::model::draft::{Draft, DraftStep};
@@ -18,9 +18,8 @@ use crate::model::resource::{ApplyMode, CommonSpec, DriftMode};
 /// Corrections of one field within 300 s after which something else is taken to write it: five, as in doco-cd.
 pub const CORRECTIONS_MAX: u32 = 5;
 
-/// What is said of an update of modules that failed: it costs the time in which nobody can work, so it is not tried for ever.
-pub const FAILED_BEFORE: &str =
-    "it was tried and failed; it is tried again when code, image or document change, or by `ipaictl apply`";
+/// The most characters of an error that a plan quotes; the whole text is in the evidence.
+const ERROR_MAX: usize = 400;
 
 /// Why a resource is paused.
 #[derive(Debug, Clone)]
@@ -70,6 +69,24 @@ fn default_mode(class: DriftClass) -> DriftMode {
     }
 }
 
+/// What is said of an update of modules that failed: it costs the time in which nobody can work, so it is not tried for ever.
+pub fn failed_before(attempts: &Attempts) -> String {
+    let again = "it is tried again when code, image or document change, or by `ipaictl apply`";
+    match quoted(&attempts.error) {
+        error if error.is_empty() => format!("it was tried and failed; {again}"),
+        error => format!("it was tried and failed: {error}; {again}"),
+    }
+}
+
+/// An error as part of a line.
+fn quoted(error: &str) -> String {
+    let line = error.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(ERROR_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 enum Verdict {
     Take,
     Forget,
@@ -90,7 +107,7 @@ pub fn apply_policy(draft: &mut Draft<Operation>, policy: &Policy<'_>) {
     let mut kept = Vec::with_capacity(draft.steps.len());
     for step in std::mem::take(&mut draft.steps) {
         match judge(&step, policy) {
-            Verdict::Take => kept.push(step),
+            Verdict::Take => kept.push(warned(step, policy.memory)),
             Verdict::Forget => leave(&step, &mut left),
             Verdict::Leave(note) => {
                 leave(&step, &mut left);
@@ -101,6 +118,15 @@ pub fn apply_policy(draft: &mut Draft<Operation>, policy: &Policy<'_>) {
     draft.steps = kept;
     block_dependents(draft, left);
     drop_unneeded_images(draft);
+}
+
+/// Whoever tries again what failed is told how it failed.
+fn warned(mut step: DraftStep<Operation>, memory: &Memory) -> DraftStep<Operation> {
+    if let Some(attempts) = memory.no_progress.get(&step.fingerprint).filter(|found| !found.error.is_empty())
+    {
+        step.cause.push_str(&format!("; the last time it failed: {}", quoted(&attempts.error)));
+    }
+    step
 }
 
 /// Remembers what others can't do without: a network that is merely not changed is still there.
@@ -145,12 +171,13 @@ fn guard(step: &DraftStep<Operation>, policy: &Policy<'_>) -> Verdict {
         };
         return Verdict::Leave(note(step, NoteKind::Contended, &why));
     }
-    if policy.memory.no_progress.get(&step.fingerprint).is_some_and(|count| *count > 0) && !policy.manual {
+    let attempts = policy.memory.no_progress.get(&step.fingerprint).filter(|attempts| attempts.times > 0);
+    if let Some(attempts) = attempts.filter(|_| !policy.manual) {
         let why = match step.subject.kind {
-            SubjectKind::Database => FAILED_BEFORE,
-            _ => "the same step was applied before and nothing changed",
+            SubjectKind::Database => failed_before(attempts),
+            _ => "the same step was applied before and nothing changed".to_owned(),
         };
-        return Verdict::Leave(note(step, NoteKind::Stalled, why));
+        return Verdict::Leave(note(step, NoteKind::Stalled, &why));
     }
     Verdict::Take
 }

@@ -7,7 +7,7 @@ use chrono::Utc;
 use super::{Context, Mode};
 use crate::apply::{RunOutcome, StepStatus};
 use crate::desired::state::DesiredState;
-use crate::model::condition::{ConditionType, Reason};
+use crate::model::condition::{ConditionType, Reason, Status};
 use crate::model::id::ResourceId;
 use crate::observed::observation::Observation;
 use crate::plan::memory::Memory;
@@ -108,6 +108,7 @@ impl PassReport {
 const ERROR_MAX: usize = 500;
 
 /// Says in the conditions why what is still to be done was not: the error of the run that just tried, before its cause.
+/// What would fail again in the same way is not on its way: it waits for something else, or for a person.
 pub(super) fn blame(reports: &mut [ResourceReport], outcome: &RunOutcome) {
     for report in reports {
         let failed = outcome.steps.iter().find(|step| {
@@ -118,11 +119,20 @@ pub(super) fn blame(reports: &mut [ResourceReport], outcome: &RunOutcome) {
         };
         let message: String = format!("{}: {error}", step.subject).chars().take(ERROR_MAX).collect();
         for condition in &mut report.conditions {
-            let asks = matches!(condition.kind, ConditionType::Ready | ConditionType::Reconciling);
-            if asks && condition.reason == Reason::Progressing {
-                condition.reason = Reason::ApplyFailed;
-                condition.message.clone_from(&message);
-            }
+            let status = match condition.kind {
+                ConditionType::Ready if condition.reason == Reason::Progressing => condition.status,
+                ConditionType::Reconciling if condition.reason == Reason::Progressing => {
+                    match step.is_final {
+                        true => Status::False,
+                        false => condition.status,
+                    }
+                }
+                ConditionType::Stalled if step.is_final && condition.status == Status::False => Status::True,
+                _ => continue,
+            };
+            condition.status = status;
+            condition.reason = Reason::ApplyFailed;
+            condition.message.clone_from(&message);
         }
     }
 }
@@ -131,13 +141,12 @@ pub(super) fn blame(reports: &mut [ResourceReport], outcome: &RunOutcome) {
 mod tests {
     use super::*;
     use crate::apply::outcome::StepOutcome;
-    use crate::model::condition::Status;
     use crate::model::id::{Kind, Revision};
     use crate::plan::report::ConditionReport;
     use crate::plan::step::{Action, Subject, SubjectKind};
     use crate::record::runs::{Counts, RunRecord};
 
-    fn outcome(id: &ResourceId) -> RunOutcome {
+    fn outcome(id: &ResourceId, is_final: bool) -> RunOutcome {
         let (now, revision) = (Utc::now(), Revision { reference: "main".into(), commit: None });
         let run = RunRecord {
             id: "1".into(),
@@ -161,7 +170,7 @@ mod tests {
             action: Action::Pull,
             status: StepStatus::Failed,
             error: Some("failed to pull".into()),
-            is_final: false,
+            is_final,
             waited_in_vain: false,
             started: None,
             ended: None,
@@ -183,15 +192,30 @@ mod tests {
             let conditions = vec![
                 condition(ConditionType::Ready, Status::False),
                 condition(ConditionType::Reconciling, Status::True),
+                ConditionReport {
+                    reason: Reason::InSync,
+                    ..condition(ConditionType::Stalled, Status::False)
+                },
             ];
             ResourceReport { id: id.clone(), digest: "v1:d".into(), conditions, containers: Vec::new() }
         };
+        let answers = |report: &ResourceReport| {
+            let answer = |condition: &ConditionReport| match condition.message.as_str() {
+                "image busybox:1: failed to pull" => (condition.status, condition.reason),
+                _ => (condition.status, Reason::InSync),
+            };
+            report.conditions.iter().map(answer).collect::<Vec<_>>()
+        };
         let mut reports = [report(&web), report(&db)];
-        blame(&mut reports, &outcome(&web));
-        for condition in &reports[0].conditions {
-            assert_eq!(condition.reason, Reason::ApplyFailed);
-            assert_eq!(condition.message, "image busybox:1: failed to pull");
-        }
+        blame(&mut reports, &outcome(&web, false));
+        let failed = |status| (status, Reason::ApplyFailed);
+        let expected = [failed(Status::False), failed(Status::True), (Status::False, Reason::InSync)];
+        assert_eq!(answers(&reports[0]), expected);
         assert_eq!(reports[1], report(&db));
+        blame(&mut reports, &outcome(&db, true));
+        assert_eq!(
+            answers(&reports[1]),
+            [failed(Status::False), failed(Status::False), failed(Status::True)]
+        );
     }
 }

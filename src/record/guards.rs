@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::store::{Store, StoreError, Writing, time_text};
+use crate::apply::outcome::StepOutcome;
 use crate::model::id::ResourceId;
+use crate::plan::memory::Attempts;
 
 /// How long a correction counts: a peer's flap limit, long enough to see a writer that comes every minute.
 pub const CORRECTION_WINDOW: TimeDelta = TimeDelta::seconds(300);
@@ -17,12 +19,14 @@ statements! {
                  ON CONFLICT (run, name) DO NOTHING";
     TRIM = "DELETE FROM corrections WHERE corrected <= $1";
     CORRECTIONS = "SELECT name, COUNT(*) FROM corrections WHERE corrected > $1 GROUP BY name ORDER BY name";
-    ATTEMPTED = "INSERT INTO attempts (fingerprint, resource, digest, times, latest) VALUES ($1, $2, $3, 1, $4)
-                 ON CONFLICT (fingerprint) DO UPDATE SET times = attempts.times + 1, latest = excluded.latest";
+    ATTEMPTED = "INSERT INTO attempts (fingerprint, resource, digest, times, latest, error)
+                 VALUES ($1, $2, $3, 1, $4, $5)
+                 ON CONFLICT (fingerprint) DO UPDATE
+                 SET times = attempts.times + 1, latest = excluded.latest, error = excluded.error";
     PROGRESS = "DELETE FROM attempts WHERE fingerprint = $1";
     NEW_INPUT = "DELETE FROM attempts WHERE resource = $1 AND digest <> $2";
     RETRY = "DELETE FROM attempts WHERE resource = $1";
-    ATTEMPTS = "SELECT fingerprint, times FROM attempts ORDER BY fingerprint";
+    ATTEMPTS = "SELECT fingerprint, times, error FROM attempts ORDER BY fingerprint";
 }
 
 impl Store {
@@ -35,11 +39,15 @@ impl Store {
     }
 
     /// Operations that were applied and then planned again, by `Step::fingerprint`.
-    pub async fn attempts(&self) -> Result<BTreeMap<String, u32>, StoreError> {
+    pub async fn attempts(&self) -> Result<BTreeMap<String, Attempts>, StoreError> {
         let mut connection = self.reading().await?;
-        let rows: Vec<(String, i64)> =
+        let rows: Vec<(String, i64, String)> =
             self.read(sqlx::query_as(ATTEMPTS).fetch_all(&mut *connection).await)?;
-        Ok(rows.into_iter().map(count).collect())
+        let attempts = rows.into_iter().map(|(fingerprint, times, error)| {
+            let (fingerprint, times) = count((fingerprint, times));
+            (fingerprint, Attempts { times, error })
+        });
+        Ok(attempts.collect())
     }
 
     /// Lets a stalled resource be tried again, because a person asked.
@@ -71,17 +79,21 @@ pub(super) async fn corrected(
     Ok(())
 }
 
-/// Counts that an operation was applied and planned again all the same.
+/// Counts that an operation failed for good, or was applied and planned again all the same.
 pub(super) async fn attempted(
     writing: &mut Writing,
+    step: &StepOutcome,
     fingerprint: &str,
-    resource: &ResourceId,
     digest: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let store = writing.store.clone();
-    let insert =
-        sqlx::query(ATTEMPTED).bind(fingerprint).bind(resource.to_string()).bind(digest).bind(time_text(now));
+    let insert = sqlx::query(ATTEMPTED)
+        .bind(fingerprint)
+        .bind(step.resource.to_string())
+        .bind(digest)
+        .bind(time_text(now))
+        .bind(step.error.as_deref().unwrap_or_default());
     store.read(insert.execute(writing.connection()).await)?;
     Ok(())
 }

@@ -5,8 +5,9 @@
 use super::store::{Store, StoreError};
 
 /// What makes schema version `n` of version `n - 1`, at index `n - 1`.
-const VERSIONS: &[&[&str]] = &[&[
-    "CREATE TABLE resources (
+const VERSIONS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE resources (
         id TEXT NOT NULL PRIMARY KEY,
         generation BIGINT NOT NULL,
         observed_generation BIGINT NOT NULL,
@@ -21,7 +22,7 @@ const VERSIONS: &[&[&str]] = &[&[
         prune BIGINT NOT NULL,
         containers TEXT NOT NULL,
         updated TEXT NOT NULL)",
-    "CREATE TABLE conditions (
+        "CREATE TABLE conditions (
         resource TEXT NOT NULL REFERENCES resources (id) ON DELETE CASCADE,
         kind TEXT NOT NULL,
         status TEXT NOT NULL,
@@ -29,7 +30,7 @@ const VERSIONS: &[&[&str]] = &[&[
         message TEXT NOT NULL,
         changed TEXT NOT NULL,
         PRIMARY KEY (resource, kind))",
-    "CREATE TABLE runs (
+        "CREATE TABLE runs (
         id TEXT NOT NULL PRIMARY KEY,
         minute TEXT NOT NULL,
         number BIGINT NOT NULL,
@@ -45,8 +46,8 @@ const VERSIONS: &[&[&str]] = &[&[
         evidence TEXT,
         message TEXT NOT NULL,
         UNIQUE (minute, number))",
-    "CREATE INDEX runs_by_start ON runs (started)",
-    "CREATE TABLE journal (
+        "CREATE INDEX runs_by_start ON runs (started)",
+        "CREATE TABLE journal (
         run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
         step BIGINT NOT NULL,
         position BIGINT NOT NULL,
@@ -60,8 +61,8 @@ const VERSIONS: &[&[&str]] = &[&[
         result TEXT NOT NULL,
         detail TEXT NOT NULL,
         PRIMARY KEY (run, step, position))",
-    "CREATE INDEX journal_by_result ON journal (result)",
-    "CREATE TABLE inventory (
+        "CREATE INDEX journal_by_result ON journal (result)",
+        "CREATE TABLE inventory (
         resource TEXT NOT NULL,
         host TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -70,31 +71,31 @@ const VERSIONS: &[&[&str]] = &[&[
         protect BIGINT NOT NULL,
         added TEXT NOT NULL,
         PRIMARY KEY (host, kind, name))",
-    "CREATE TABLE tombstones (
+        "CREATE TABLE tombstones (
         resource TEXT NOT NULL PRIMARY KEY,
         since TEXT NOT NULL,
         revisions BIGINT NOT NULL,
         last_revision TEXT NOT NULL)",
-    "CREATE TABLE orphans (
+        "CREATE TABLE orphans (
         name TEXT NOT NULL PRIMARY KEY,
         resource TEXT NOT NULL,
         since TEXT NOT NULL,
         revisions BIGINT NOT NULL,
         last_revision TEXT NOT NULL)",
-    "CREATE TABLE corrections (
+        "CREATE TABLE corrections (
         run TEXT NOT NULL,
         name TEXT NOT NULL,
         resource TEXT NOT NULL,
         corrected TEXT NOT NULL,
         PRIMARY KEY (run, name))",
-    "CREATE INDEX corrections_by_time ON corrections (corrected)",
-    "CREATE TABLE attempts (
+        "CREATE INDEX corrections_by_time ON corrections (corrected)",
+        "CREATE TABLE attempts (
         fingerprint TEXT NOT NULL PRIMARY KEY,
         resource TEXT NOT NULL,
         digest TEXT NOT NULL,
         times BIGINT NOT NULL,
         latest TEXT NOT NULL)",
-    "CREATE TABLE locks (
+        "CREATE TABLE locks (
         resource TEXT NOT NULL PRIMARY KEY,
         id TEXT NOT NULL,
         holder TEXT NOT NULL,
@@ -106,7 +107,7 @@ const VERSIONS: &[&[&str]] = &[&[
         expires_uptime BIGINT NOT NULL,
         why TEXT NOT NULL,
         plan_hash TEXT NOT NULL)",
-    "CREATE TABLE events (
+        "CREATE TABLE events (
         number BIGINT NOT NULL PRIMARY KEY,
         happened TEXT NOT NULL,
         correlation TEXT NOT NULL,
@@ -116,8 +117,8 @@ const VERSIONS: &[&[&str]] = &[&[
         revision TEXT NOT NULL,
         severity TEXT NOT NULL,
         message TEXT NOT NULL)",
-    "CREATE INDEX events_by_reason ON events (resource, reason, revision, happened)",
-    "CREATE TABLE requests (
+        "CREATE INDEX events_by_reason ON events (resource, reason, revision, happened)",
+        "CREATE TABLE requests (
         token TEXT NOT NULL PRIMARY KEY,
         resource TEXT NOT NULL,
         requested TEXT NOT NULL,
@@ -125,20 +126,22 @@ const VERSIONS: &[&[&str]] = &[&[
         taken TEXT,
         answered TEXT,
         answer TEXT NOT NULL)",
-    "CREATE TABLE stops (
+        "CREATE TABLE stops (
         host TEXT NOT NULL,
         container TEXT NOT NULL,
         name TEXT NOT NULL,
         stopped TEXT NOT NULL,
         PRIMARY KEY (host, container))",
-    "CREATE TABLE facts (
+        "CREATE TABLE facts (
         name TEXT NOT NULL PRIMARY KEY,
         text TEXT NOT NULL,
         noted TEXT NOT NULL)",
-    "CREATE TABLE schedule (
+        "CREATE TABLE schedule (
         name TEXT NOT NULL PRIMARY KEY,
         last_run TEXT NOT NULL)",
-]];
+    ],
+    &["ALTER TABLE attempts ADD COLUMN error TEXT NOT NULL DEFAULT ''"],
+];
 
 /// The newest schema that this program knows.
 pub(super) const SCHEMA_VERSION: i64 = VERSIONS.len() as i64;

@@ -153,7 +153,7 @@ async fn keep_run(
         }
         if step.is_final {
             let digest = pass.desired.digest_of(&step.resource).unwrap_or_default();
-            guards::attempted(writing, &planned.fingerprint, &step.resource, digest, now).await?;
+            guards::attempted(writing, step, &planned.fingerprint, digest, now).await?;
         }
         if step.status != StepStatus::Done {
             continue;
@@ -165,7 +165,7 @@ async fn keep_run(
         let digest = pass.desired.digest_of(&step.resource).unwrap_or_default();
         match in_vain {
             true => {
-                guards::attempted(writing, &planned.fingerprint, &step.resource, digest, now).await?;
+                guards::attempted(writing, step, &planned.fingerprint, digest, now).await?;
             }
             false => guards::progress(writing, &planned.fingerprint).await?,
         }

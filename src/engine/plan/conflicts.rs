@@ -15,6 +15,9 @@ pub(super) fn owner(container: &ContainerFacts) -> String {
     let label = |name: &str| container.labels.get(name);
     match (label(labels::RESOURCE), label(labels::COMPOSE_PROJECT)) {
         (Some(resource), _) => format!("of {resource}"),
+        (None, None) if label(labels::RUN).is_some() => {
+            "in which modules are installed or updated".to_owned()
+        }
         (None, Some(project)) => format!("of the Compose project `{project}`"),
         (None, None) => format!("made by others from `{}`", container.image),
     }

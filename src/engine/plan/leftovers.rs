@@ -11,7 +11,7 @@ use crate::engine::labels;
 use crate::engine::observe::{ContainerFacts, EngineFacts, NetworkFacts};
 use crate::engine::operation::{EngineOperation, Target};
 use crate::engine::spec::ProjectSpec;
-use crate::model::change::{Action, Class, DriftClass, Risk, Subject};
+use crate::model::change::{Action, Class, DriftClass, Risk, Subject, SubjectKind};
 use crate::model::draft::{Draft, DraftStep};
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
@@ -61,7 +61,7 @@ pub fn leftovers(
         let is_wanted =
             wanted.is_some_and(|project| project.networks.iter().any(|known| known.name == network.name));
         if !is_wanted {
-            found.extend(network_leftover(facts, resource, network));
+            found.extend(network_leftover(facts, resource, network, &|_| false));
         }
     }
     found
@@ -117,12 +117,18 @@ pub(super) fn removal(
     step
 }
 
-/// A network that is no longer wanted; needs the removal of our own containers on it, and nobody else's.
-fn network_leftover(facts: &EngineFacts, resource: &str, network: &NetworkFacts) -> Option<Leftover> {
+/// A network that is no longer wanted; needs the removal of our own containers on it, `goes` tells of further ones, and
+/// nobody else's.
+fn network_leftover(
+    facts: &EngineFacts,
+    resource: &str,
+    network: &NetworkFacts,
+    goes: &dyn Fn(&ContainerFacts) -> bool,
+) -> Option<Leftover> {
     let attached = facts.containers.iter().filter(|container| container.networks.contains_key(&network.name));
     let mut needs = Vec::new();
     for container in attached {
-        if container.labels.get(labels::RESOURCE).map(String::as_str) != Some(resource) {
+        if container.labels.get(labels::RESOURCE).map(String::as_str) != Some(resource) && !goes(container) {
             return None;
         }
         needs.push(Subject::container(container.name.clone()));
@@ -158,11 +164,22 @@ fn network_leftover(facts: &EngineFacts, resource: &str, network: &NetworkFacts)
     })
 }
 
-/// `run: absent`: everything that the resource made goes, dependents first; volumes stay.
+/// `run: absent`: everything that the resource made goes, dependents first, and what is left of a run of its own that
+/// nobody ended; volumes stay.
 pub(super) fn remove_all(request: &ProjectRequest<'_>, draft: &mut Draft<EngineOperation>) {
     let resource = request.resource.to_string();
+    let is_ended_run = |container: &ContainerFacts| {
+        container.labels.get(labels::RUN) == Some(&resource) && !is_up(container)
+    };
     let mut all = leftovers(request.facts, request.index, &resource, None);
+    all.retain(|leftover| leftover.subject.kind != SubjectKind::Network);
+    let networks = request.index.owned_networks(&resource).iter();
+    all.extend(
+        networks.filter_map(|network| network_leftover(request.facts, &resource, network, &is_ended_run)),
+    );
     all.retain(|leftover| leftover.project.as_deref() == Some(request.project.name.as_str()));
+    let runs = request.facts.containers.iter().filter(|container| is_ended_run(container));
+    all.extend(runs.map(|container| container_leftover(container, "")));
     let by_service = |service: &str| -> Vec<Subject> {
         let own = request.index.owned(&resource).iter().filter(|container| {
             container.labels.get(labels::COMPOSE_SERVICE).map(String::as_str) == Some(service)
@@ -188,6 +205,7 @@ pub(super) fn remove_all(request: &ProjectRequest<'_>, draft: &mut Draft<EngineO
         let others = request.facts.containers.iter().find(|container| {
             container.networks.contains_key(&network.name)
                 && container.labels.get(labels::RESOURCE) != Some(&resource)
+                && !is_ended_run(container)
         });
         if let Some(other) = others {
             let text =

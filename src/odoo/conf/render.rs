@@ -13,14 +13,18 @@ use super::reader::is_space;
 pub fn render(options: &BTreeMap<String, String>) -> Result<String, &str> {
     let mut text = format!("[{SECTION}]\n");
     for (name, value) in options {
-        let is_kept = value.trim_matches(is_space) == value && !value.contains(['\n', '\r']);
-        if !is_kept || !is_name(name) {
+        if !is_kept(value) || !is_name(name) {
             return Err(name);
         }
         let line = format!("{name} = {value}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
     Ok(text)
+}
+
+/// Whether the server reads a value back as it is written.
+pub fn is_kept(value: &str) -> bool {
+    value.trim_matches(is_space) == value && !value.contains(['\n', '\r'])
 }
 
 /// Whether the server reads a name back as it is written.

@@ -11,7 +11,7 @@ use crate::model::draft::{Draft, DraftStep};
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::observed::observation::checkout_key;
-use crate::plan::policy::FAILED_BEFORE;
+use crate::plan::policy::failed_before;
 use crate::plan::step::Operation;
 use crate::skills::environment::operation::EnvironmentOperation;
 use crate::skills::environment::plan::{
@@ -106,11 +106,16 @@ fn operation(action: EnvironmentAction) -> Operation {
 
 /// Code whose update failed is not moved there again by itself.
 fn with_memory(input: &PlanInput<'_>, mut outlook: Outlook) -> Outlook {
-    let failed = input.memory.no_progress.get(&outlook.fingerprint).is_some_and(|count| *count > 0);
-    if failed && !input.manual {
-        outlook.hold.get_or_insert_with(|| FAILED_BEFORE.to_owned());
+    if let Some(failure) = failure(input, &outlook) {
+        outlook.hold.get_or_insert(failure);
     }
     outlook
+}
+
+/// Why the step for the modules is not taken by itself: how it failed the last time.
+fn failure(input: &PlanInput<'_>, outlook: &Outlook) -> Option<String> {
+    let attempts = input.memory.no_progress.get(&outlook.fingerprint)?;
+    (attempts.times > 0 && !input.manual).then(|| failed_before(attempts))
 }
 
 /// Plans the checkout with the code, unless it must not be moved now; answers what its files are then.
@@ -133,7 +138,8 @@ fn code(
     if let Some(why) = outlook.hold.as_ref().filter(|_| replaces) {
         let subject = Subject::checkout(checkout.path.clone());
         let text = format!("is not moved to {}: {why}", short_commit(&checkout.commit));
-        let kind = if why == FAILED_BEFORE { NoteKind::Stalled } else { NoteKind::Blocked };
+        let is_failure = failure(input, outlook).is_some_and(|failure| failure == *why);
+        let kind = if is_failure { NoteKind::Stalled } else { NoteKind::Blocked };
         draft.notes.push(Note::new(kind, Some(subject), text.clone()));
         return Files { blocked: Some(format!("the checkout {} {text}", checkout.path)), ..Files::default() };
     }

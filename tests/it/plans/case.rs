@@ -14,7 +14,7 @@ use ipaictl::model::id::ResourceId;
 use ipaictl::model::known::Known;
 use ipaictl::model::secret::HmacKey;
 use ipaictl::observed::observation::{Observation, checkout_key};
-use ipaictl::plan::memory::{Applied, InventoryEntry, Memory};
+use ipaictl::plan::memory::{Applied, Attempts, InventoryEntry, Memory};
 use ipaictl::plan::plan::Plan;
 use ipaictl::plan::planner::{PlanInput, plan};
 use ipaictl::skills::environment::facts::{DatabaseFacts, DatabaseState, EnvironmentFacts};
@@ -84,6 +84,8 @@ pub struct World {
     pub interrupted: Option<(String, usize)>,
     /// Whether all that the plan would do was done before and changed nothing.
     pub stalled: bool,
+    /// How that failed, if it did not seem to succeed.
+    pub failed: String,
     /// A patch of what we remember.
     pub memory: Value,
     /// The controller's environment at the commit before, and now.
@@ -119,6 +121,7 @@ impl Default for World {
             unreadable: BTreeMap::new(),
             interrupted: None,
             stalled: false,
+            failed: String::new(),
             memory: json!({}),
             secrets_before: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -175,8 +178,10 @@ impl Case {
             model::apply_until(&plan, &mut case.observed, &subject, count);
         }
         if case.world.stalled {
+            let attempts = Attempts { times: 1, error: case.world.failed.clone() };
             let steps = case.plan().steps;
-            case.memory.no_progress = steps.into_iter().map(|step| (step.fingerprint, 1)).collect();
+            case.memory.no_progress =
+                steps.into_iter().map(|step| (step.fingerprint, attempts.clone())).collect();
         }
         case
     }

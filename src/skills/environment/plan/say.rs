@@ -6,6 +6,7 @@ use crate::engine::plan::differences;
 use super::{EnvironmentAction, EnvironmentRequest, Outlook, is_up, joined};
 use crate::model::change::{Class, DriftClass, Subject, SubjectKind};
 use crate::model::draft::Draft;
+use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::skills::environment::facts::DatabaseState;
 use crate::skills::environment::modules::Verdict;
@@ -51,6 +52,9 @@ pub(super) fn outlook(
 ) {
     if let Some(why) = &outlook.unknown {
         draft.unknown(Some(subject.clone()), why.clone());
+        if matches!(request.facts.map(|facts| &facts.modules), Some(Known::Unknown(_))) {
+            joined::leave(request, APPLICATION_SERVICE, "waits until its addons can be read", draft);
+        }
     }
     if outlook.judgement.verdict == Verdict::Later && request.lacks_filestore() && outlook.hold.is_some() {
         let volume = Subject::volume(request.spec.filestore.volume.clone());

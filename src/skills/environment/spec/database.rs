@@ -30,6 +30,7 @@ pub struct ExternalDatabase {
     pub host: String,
     /// Its port.
     #[serde(default = "default_port")]
+    #[schemars(range(min = 1))]
     pub port: u16,
     /// The database's name.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"))]
