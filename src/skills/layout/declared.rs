@@ -84,6 +84,8 @@ pub struct Source {
     pub repositories: Vec<Declared>,
     /// The mounts.
     pub mounts: Vec<Mount>,
+    /// Mounts of a Compose file whose folder holds a variable, as written: their folder is the machine's to say.
+    pub open_mounts: Vec<Mount>,
     /// The search paths.
     pub addons_paths: Vec<AddonsPath>,
     /// Files of the checkout that it names.
@@ -100,6 +102,7 @@ impl Source {
             form,
             repositories: Vec::new(),
             mounts: Vec::new(),
+            open_mounts: Vec::new(),
             addons_paths: Vec::new(),
             references: Vec::new(),
             problems: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{check, message, verify, write};
+use super::{assert_check, check, message, verify, write};
 use crate::cli::{Program, Ran};
 
 const MANIFEST: &str = "config/addons_manifest.oca_ipai.json";
@@ -99,6 +99,19 @@ fn names_with_line_ends_and_escapes_are_shown_and_drive_no_terminal() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("addons/oca/a\\u{1b}[2J b"), "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_mount_that_holds_a_variable_is_not_known_and_is_said() {
+    let (program, _) = with(
+        r#"{"oca_repositories": [{"name": "x", "url": "https://example.org/OCA/x.git", "path": "addons/oca/x"}]}"#,
+    );
+    let compose = "services:\n  odoo:\n    volumes:\n      - ${ADDONS:-./addons/oca}:/mnt/addons\n      - ${DATA}/pg:/var/lib/data\n      - ./addons/own:/mnt/own\n";
+    write(&program.work().join("checkout/docker-compose.yml"), compose);
+    let (_, report) = verify(&program, &[]);
+    let mount = "docker-compose.yml: ${ADDONS:-./addons/oca}";
+    assert_check(&report, "mount", mount, "unknown", "`--mount FOLDER:/mnt/addons`");
+    assert!(!report.to_string().contains("${DATA}"), "{report:#}");
 }
 
 #[test]

@@ -37,6 +37,14 @@ fn mounts(input: &Input<'_>, source: &Source, checks: &mut Checks) {
         .iter()
         .filter(|mount| !mount.source.is_empty() && is_of_layout(input, &mount.source))
         .collect();
+    let open: Vec<&Mount> = source.open_mounts.iter().filter(|mount| holds_addons(input, mount)).collect();
+    for mount in &open {
+        let cause = format!(
+            "`{}` sees it, and it holds a variable, whose value is the machine's: `--mount FOLDER:{}` names the folder",
+            mount.target, mount.target
+        );
+        checks.add("mount", &format!("{}: {}", source.file, mount.source), Verdict::Unknown, cause);
+    }
     if ours.is_empty() {
         return;
     }
@@ -46,18 +54,30 @@ fn mounts(input: &Input<'_>, source: &Source, checks: &mut Checks) {
     }
     let is_covered = |path: &str| ours.iter().any(|mount| is_within(path, &mount.source));
     let paths = input.declared().iter().filter_map(|found| found.path.as_deref());
-    let open: Vec<&str> = paths
+    let bare: Vec<&str> = paths
         .chain(input.catalogue.roots.iter().map(String::as_str))
         .filter(|path| !is_covered(path))
         .collect();
-    match open.is_empty() {
+    match bare.is_empty() {
         true => checks.add("mounts", &source.file, Verdict::Ok, "all that is declared is mounted"),
         false => {
-            let names: Vec<&str> = open.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
-            let cause = format!("{} declared and not mounted: {}", open.len(), some(&names));
-            checks.add("mounts", &source.file, Verdict::Drift, cause);
+            let names: Vec<&str> = bare.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
+            let (verdict, unless) = match open.is_empty() {
+                true => (Verdict::Drift, ""),
+                false => (Verdict::Unknown, ", unless by a mount that holds a variable"),
+            };
+            let cause = format!("{} declared and not mounted{unless}: {}", bare.len(), some(&names));
+            checks.add("mounts", &source.file, verdict, cause);
         }
     }
+}
+
+/// Whether a mount whose folder is not known is where a server looks for modules.
+fn holds_addons(input: &Input<'_>, mount: &Mount) -> bool {
+    let target = mount.target.trim_end_matches('/');
+    let mut paths = input.sources.iter().flat_map(|source| &source.addons_paths);
+    paths.any(|path| path.entries.iter().any(|entry| is_within(entry, target) || is_within(target, entry)))
+        || target.split('/').any(|part| part.contains("addons"))
 }
 
 fn judge(input: &Input<'_>, folder: &str) -> (Verdict, String) {

@@ -43,7 +43,7 @@ fn compose(file: &str, root: &Node) -> Source {
         for volume in service.value.get("volumes").and_then(Node::items).unwrap_or_default() {
             let (from, to) = match volume.text() {
                 Some(text) => {
-                    let mut parts = text.split(':');
+                    let mut parts = parts(text).into_iter();
                     (parts.next().map(str::to_owned), parts.next().map(str::to_owned))
                 }
                 None => {
@@ -51,8 +51,20 @@ fn compose(file: &str, root: &Node) -> Source {
                     (field("source"), field("target"))
                 }
             };
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            if from.replace("$$", "").contains('$') {
+                source.open_mounts.push(Mount {
+                    source: from,
+                    target: to,
+                    service: Some(service.key.clone()),
+                    place: volume.place.location(),
+                });
+                continue;
+            }
             // A name without a slash is a volume.
-            let (Some(from), Some(to)) = (from.filter(|from| from.starts_with('.')), to) else { continue };
+            if !from.starts_with('.') {
+                continue;
+            }
             if let Some(path) = resolve(folder, &from) {
                 source.mounts.push(Mount {
                     source: path,
@@ -82,6 +94,20 @@ fn compose(file: &str, root: &Node) -> Source {
         }
     }
     source
+}
+
+/// The parts of a short mount; a colon within `${…}` is the variable's.
+fn parts(text: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    let is_end = move |c: char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ':' && depth == 0
+    };
+    text.split(is_end).collect()
 }
 
 /// `PATH: {remotes: {NAME: URL}, target: "REMOTE REF", merges: ["REMOTE REF"]}`. Three words in `merges` name a repository
