@@ -112,6 +112,9 @@ fn a_mount_that_holds_a_variable_is_not_known_and_is_said() {
     let mount = "docker-compose.yml: ${ADDONS:-./addons/oca}";
     assert_check(&report, "mount", mount, "unknown", "`--mount FOLDER:/mnt/addons`");
     assert!(!report.to_string().contains("${DATA}"), "{report:#}");
+    let (_, report) = verify(&program, &["--mount", "addons/oca:/mnt/addons"]);
+    assert_check(&report, "mount", "docker-compose.yml: addons/oca", "drift", "the folder is not there");
+    assert_check(&report, "mounts", "docker-compose.yml", "ok", "all that is declared is mounted");
 }
 
 #[test]

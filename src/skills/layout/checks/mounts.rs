@@ -32,12 +32,21 @@ fn is_of_layout(input: &Input<'_>, folder: &str) -> bool {
 }
 
 fn mounts(input: &Input<'_>, source: &Source, checks: &mut Checks) {
+    // What a variable leaves open, a person may name.
+    let named = |mount: &Mount| {
+        let target = mount.target.trim_end_matches('/');
+        let (_, folder) = input.mounts.iter().find(|(at, _)| at.trim_end_matches('/') == target)?;
+        Some(Mount { source: folder.clone(), ..mount.clone() })
+    };
+    let told: Vec<Mount> = source.open_mounts.iter().filter_map(named).collect();
     let ours: Vec<&Mount> = source
         .mounts
         .iter()
+        .chain(&told)
         .filter(|mount| !mount.source.is_empty() && is_of_layout(input, &mount.source))
         .collect();
-    let open: Vec<&Mount> = source.open_mounts.iter().filter(|mount| holds_addons(input, mount)).collect();
+    let is_open = |mount: &&Mount| named(mount).is_none() && holds_addons(input, mount);
+    let open: Vec<&Mount> = source.open_mounts.iter().filter(is_open).collect();
     for mount in &open {
         let cause = format!(
             "`{}` sees it, and it holds a variable, whose value is the machine's: `--mount FOLDER:{}` names the folder",
