@@ -144,7 +144,9 @@ impl Question<'_> {
         if let Some(repository) = self.catalogue.expecting(module) {
             return self.declared(repository);
         }
-        let names = self.universe.names();
+        // What is asked for may be a feature whose name is misspelled.
+        let names =
+            self.universe.names().into_iter().chain(self.catalogue.features.keys().map(String::as_str));
         Cause::NoRepository { nearest: nearest(module, names).map(str::to_owned) }
     }
 

@@ -128,6 +128,18 @@ fn a_wrong_use_is_explained_and_ends_with_2() {
     }
 }
 
+#[test]
+fn a_misspelled_feature_is_named_beside_the_modules() {
+    let program = small();
+    let manifest = program.work().join("addons.json");
+    fs::write(&manifest, r#"{"oca_repositories": [], "features": {"billing": ["shop"]}}"#).unwrap();
+    let ran = deps(&program, &["--manifest", "addons.json", "billign"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.out.contains("did you mean `billing`?"), "{}", ran.out);
+    let ran = deps(&program, &["--manifest", "addons.json", "billing"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
 /// The tree of the fixture with its own addons manifest; `queue` is cloned, the other 18 repositories are not.
 fn production() -> Option<Program> {
     let program = Program::new();
