@@ -208,7 +208,7 @@ def main():
     text = publish.render(bench.rows, options.runs, PROGRAM, COMPOSE)
     print(text)
     if not options.no_write:
-        document.write_text(publish.merge(document.read_text(), bench.rows) if wanted else text)
+        document.write_text(publish.merge(document.read_text(), bench.rows, options.runs) if wanted else text)
         say("wrote docs/performance.md")
     return 0 if all(row["held"] is not False for row in bench.rows) else 1
 
