@@ -5,7 +5,8 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::git::{FETCH_TIME_MAX, Git, GitError, Remote};
 use super::git_url::show;
@@ -15,6 +16,9 @@ use super::process::ProcessError;
 const TRIES_MAX: u32 = 3;
 /// How long the second try waits; the third waits three times as long.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long nothing is said of how far git is; small clones are over by then.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Words by which git says that another try would end the same.
 const FINAL: &[&str] = &[
@@ -124,7 +128,13 @@ impl WorkTree<'_> {
         arguments: impl Iterator<Item = &'s OsStr>,
     ) -> Result<(), GitError> {
         let invocation = self.git.remote(directory, self.remote, FETCH_TIME_MAX).args(arguments);
-        self.git.run_telling(action, &invocation, self.remote.credential, self.said).await.map(drop)
+        let latest = Mutex::new(Instant::now());
+        let said = |line: &str| {
+            if is_told(line, &mut latest.lock().unwrap_or_else(PoisonError::into_inner)) {
+                (self.said)(line);
+            }
+        };
+        self.git.run_telling(action, &invocation, self.remote.credential, &said).await.map(drop)
     }
 
     async fn again_and_again<F: Future<Output = Result<(), GitError>>>(
@@ -145,11 +155,43 @@ impl WorkTree<'_> {
     }
 }
 
+/// Whether a line of git's progress is passed on: how far it is, once in a while; all else.
+fn is_told(line: &str, latest: &mut Instant) -> bool {
+    let is_progress =
+        line.contains("% (") || line.contains(" objects: ") || line.starts_with("remote: Total ");
+    if is_progress && latest.elapsed() < PROGRESS_PAUSE {
+        return false;
+    }
+    *latest = Instant::now();
+    true
+}
+
 /// Whether another try may end otherwise.
 fn may_pass(err: &GitError) -> bool {
     match err {
         GitError::Failed { message, .. } => !FINAL.iter().any(|word| message.contains(word)),
         GitError::Process(ProcessError::Timeout { .. }) => false,
         GitError::Process(_) | GitError::Folder { .. } | GitError::Busy { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_once_in_a_while_and_all_else_at_once() {
+        let mut latest = Instant::now();
+        for line in [
+            "remote: Compressing objects:  16% (1/6)",
+            "Receiving objects: 100% (6/6), done.",
+            "remote: Total 6 (delta 0)",
+        ] {
+            assert!(!is_told(line, &mut latest), "{line}");
+        }
+        assert!(is_told("Cloning into 'x'...", &mut latest));
+        latest -= PROGRESS_PAUSE;
+        assert!(is_told("Receiving objects:  42% (420/1000)", &mut latest));
+        assert!(!is_told("Receiving objects:  43% (430/1000)", &mut latest));
     }
 }

@@ -6,7 +6,7 @@ use super::state::LayoutDesired;
 use super::tree::Tree;
 use super::typed::Described;
 use crate::model::hash::canonical_hash;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, nearest};
 use crate::odoo::catalogue::from_json;
 use crate::skills::layout::declared::{Form, inside};
 use crate::skills::layout::read::read;
@@ -36,16 +36,22 @@ pub fn load_layout(
     let mut resource = layout.resource.clone();
     let spec = &resource.spec;
     let (mut host, mut checkout, mut is_own, mut devcontainer) = (None, String::new(), false, None);
-    let wanted = place.and_then(|place| {
+    let of_place = |why| Undeclared { field: "repository", why, hint: None };
+    let wanted = place.map_err(of_place).and_then(|place| {
         host = Some(place.host.to_owned());
         place.checkout.clone_into(&mut checkout);
         is_own = place.is_own;
         devcontainer = spec.devcontainer.as_ref().and_then(|file| text(place.tree, file).ok());
         declared(spec, place.tree, allow)
     });
-    let wanted = wanted.inspect_err(|why| {
-        let message = format!("what it declares is not known: {why}");
-        problems.push(layout.value("/spec/repository").warning("layout-unknown", message));
+    let wanted = wanted.map_err(|undeclared| {
+        let message = format!("what it declares is not known: {}", undeclared.why);
+        // A file under its usual name is named by nobody.
+        let is_named = layout.node.at_pointer("/spec").get(undeclared.field).is_some();
+        let field = if is_named { undeclared.field } else { "repository" };
+        let problem = layout.value(&format!("/spec/{field}")).warning("layout-unknown", message);
+        problems.push(Problem { hint: undeclared.hint, ..problem });
+        undeclared.why
     });
     if let Ok(wanted) = &wanted {
         for (path, why) in &wanted.refused {
@@ -61,22 +67,49 @@ pub fn load_layout(
     LayoutDesired { resource, host, checkout, is_own, wanted, devcontainer }
 }
 
-fn declared(spec: &LayoutSpec, tree: &Tree, allow: &[String]) -> Result<WantedLayout, String> {
-    let manifest = text(tree, &spec.manifest)?;
-    let mut sources = vec![read(&spec.manifest, &manifest)];
-    if let Some(pins) = &spec.pins {
-        sources.push(read(pins, &text(tree, pins)?));
+/// Why it is not known what a layout declares: the field of the document that leads there.
+struct Undeclared {
+    field: &'static str,
+    why: String,
+    hint: Option<String>,
+}
+
+impl Undeclared {
+    fn of(field: &'static str, problems: &[Problem]) -> Self {
+        let hint = problems.iter().find(|problem| problem.is_error()).and_then(|error| error.hint.clone());
+        Undeclared { field, why: first_error(problems).unwrap_or_default(), hint }
     }
-    for source in &sources {
-        if let Some(why) = first_error(&source.problems) {
-            return Err(why);
+
+    fn check(field: &'static str, problems: &[Problem]) -> Result<(), Self> {
+        match problems.iter().any(Problem::is_error) {
+            true => Err(Undeclared::of(field, problems)),
+            false => Ok(()),
         }
     }
+}
+
+fn declared(spec: &LayoutSpec, tree: &Tree, allow: &[String]) -> Result<WantedLayout, Undeclared> {
+    let field_text = |field, file: &str| {
+        text(tree, file).map_err(|why| {
+            let siblings = inside(file).map(|path| tree.siblings(&path)).unwrap_or_default();
+            let near = nearest(file, siblings.iter().map(String::as_str));
+            Undeclared { field, why, hint: near.map(|near| format!("Did you mean `{near}`?")) }
+        })
+    };
+    let manifest = field_text("manifest", &spec.manifest)?;
+    let mut sources = vec![read(&spec.manifest, &manifest)];
+    Undeclared::check("manifest", &sources[0].problems)?;
+    if let Some(pins) = &spec.pins {
+        let source = read(pins, &field_text("pins", pins)?);
+        Undeclared::check("pins", &source.problems)?;
+        sources.push(source);
+    }
     if sources[0].form != Form::Manifest {
-        return Err(format!("`{}` has no `oca_repositories`", spec.manifest));
+        let why = format!("`{}` has no `oca_repositories`", spec.manifest);
+        return Err(Undeclared { field: "manifest", why, hint: None });
     }
     let catalogue = from_json(&spec.manifest, &manifest, &spec.series)
-        .map_err(|problems| first_error(&problems).unwrap_or_default())?;
+        .map_err(|problems| Undeclared::of("manifest", &problems))?;
     Ok(WantedLayout::new(spec, &sources, &catalogue, allow))
 }
 

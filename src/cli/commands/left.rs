@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::cli::Session;
 use crate::error::Exit;
 use crate::model::change::{Class, DriftClass};
+use crate::model::id::Kind;
 use crate::model::note::{Note, NoteKind};
 use crate::model::problem::printable;
 use crate::plan::plan::{Plan, ResourcePlan};
@@ -76,6 +77,8 @@ fn way_out(resource: &ResourcePlan, note: &Note) -> Option<String> {
         (NoteKind::Held, None, None) => {
             Some(format!("{id} is suspended: remove `suspend` from its specification, or wait for its end."))
         }
+        // What a layout corrects is in its list `fix`, and each note says so.
+        (NoteKind::Reported, Some(_), _) if id.kind == Kind::AddonsLayout => None,
         (NoteKind::Reported, Some(_), _) if obstacle(note).is_some() => Some(format!(
             "{id} only reports this drift: `drift: {{mode: correct}}` in its specification lets it be put right."
         )),
@@ -108,7 +111,7 @@ fn word(kind: NoteKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::{Kind, ResourceId, Revision};
+    use crate::model::id::{ResourceId, Revision};
     use crate::plan::step::{Subject, SubjectKind};
 
     fn plan(complete: bool, notes: Vec<Note>) -> Plan {

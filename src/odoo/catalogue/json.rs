@@ -8,7 +8,11 @@ use serde::Deserialize;
 
 use super::{Catalogue, MUST_HAVE, Repository, is_name, slug};
 use crate::clients::git_url::{self, RemoteUrl};
-use crate::model::problem::{Location, Problem};
+use crate::model::document::parse_within;
+use crate::model::problem::{Location, Problem, nearest};
+
+/// Nodes of one file; the longest seen has 200.
+const NODES_MAX: usize = 50_000;
 
 /// The file as it is written; other keys are for others.
 #[derive(Deserialize)]
@@ -44,20 +48,24 @@ pub fn from_json(file: &str, text: &str, series: &str) -> Result<Catalogue, Vec<
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         vec![Problem::error("invalid-catalogue", message).at(location)]
     })?;
-    let mut reader = Reader { file, problems: Vec::new() };
-    let repositories =
-        content.oca_repositories.into_iter().map(|item| reader.repository(item, series)).collect();
+    let mut reader = Reader { wrong: Vec::new() };
+    let items = content.oca_repositories.into_iter().enumerate();
+    let repositories = items.map(|(index, item)| reader.repository(index, item, series)).collect();
     let mut catalogue = Catalogue { repositories, roots: Vec::new(), features: BTreeMap::new() };
     for (key, modules) in content.oca_must_have_modules {
-        reader.names(&format!("oca_must_have_modules.{key}"), &modules);
-        match catalogue.repositories.iter_mut().find(|repository| repository.path_or_slug_is(&key)) {
-            Some(repository) => repository.expected = modules,
-            None => reader
-                .wrong(format!("`oca_must_have_modules` names `{key}`, which is not in `oca_repositories`")),
+        let place = pointer(&["oca_must_have_modules", &key]);
+        reader.names(&place, &format!("oca_must_have_modules.{key}"), &modules);
+        if let Some(known) = catalogue.repositories.iter_mut().find(|known| known.path_or_slug_is(&key)) {
+            known.expected = modules;
+            continue;
         }
+        let near = nearest(&key, catalogue.repositories.iter().map(|known| known.slug.as_str()));
+        let hint = near.map(|near| format!("Did you mean `{near}`?"));
+        let message = format!("`oca_must_have_modules` names `{key}`, which is not in `oca_repositories`");
+        reader.wrong.push(Wrong { hint, ..Wrong::key(place, message) });
     }
     for (key, root) in content.roots {
-        reader.path(&format!("roots.{key}"), &root);
+        reader.path(pointer(&["roots", &key]), &format!("roots.{key}"), &root);
         // The root of all repositories holds repositories, not modules.
         let holds_repositories = |repository: &Repository| repository.path.starts_with(&format!("{root}/"));
         if !catalogue.repositories.iter().any(holds_repositories) {
@@ -65,10 +73,11 @@ pub fn from_json(file: &str, text: &str, series: &str) -> Result<Catalogue, Vec<
         }
     }
     for (name, modules) in content.features {
+        let place = pointer(&["features", &name]);
         if !is_name(&name) {
-            reader.wrong(format!("`{name}` is no name for a feature"));
+            reader.wrong.push(Wrong::key(place.clone(), format!("`{name}` is no name for a feature")));
         }
-        reader.names(&format!("features.{name}"), &modules);
+        reader.names(&place, &format!("features.{name}"), &modules);
         catalogue.features.insert(name, modules);
     }
     let expected: Vec<String> =
@@ -76,7 +85,12 @@ pub fn from_json(file: &str, text: &str, series: &str) -> Result<Catalogue, Vec<
     if !expected.is_empty() {
         catalogue.features.entry(MUST_HAVE.to_owned()).or_insert(expected);
     }
-    if reader.problems.is_empty() { Ok(catalogue) } else { Err(reader.problems) }
+    if reader.wrong.is_empty() { Ok(catalogue) } else { Err(reader.problems(file, text)) }
+}
+
+/// A place in the document.
+fn pointer(parts: &[&str]) -> String {
+    parts.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
 impl Repository {
@@ -85,37 +99,69 @@ impl Repository {
     }
 }
 
-struct Reader<'a> {
-    file: &'a str,
-    problems: Vec<Problem>,
+/// What is wrong at a place.
+struct Wrong {
+    pointer: String,
+    is_key: bool,
+    message: String,
+    hint: Option<String>,
 }
 
-impl Reader<'_> {
-    fn wrong(&mut self, message: String) {
-        self.problems.push(Problem::error("invalid-catalogue", message).at(Location::of_file(self.file)));
+impl Wrong {
+    fn key(pointer: String, message: String) -> Self {
+        Wrong { pointer, is_key: true, message, hint: None }
     }
 
-    fn repository(&mut self, item: Item, series: &str) -> Repository {
+    fn value(pointer: String, message: String) -> Self {
+        Wrong { pointer, is_key: false, message, hint: None }
+    }
+}
+
+struct Reader {
+    wrong: Vec<Wrong>,
+}
+
+impl Reader {
+    /// Everything that is wrong, with its place. Lines are not shown: a credential may stand there.
+    fn problems(self, file: &str, text: &str) -> Vec<Problem> {
+        // JSON is YAML, whose reader knows places; what it can't read begins at the file's first line.
+        let parsed = parse_within(file, text.as_bytes(), NODES_MAX);
+        let place = |wrong: &Wrong| match parsed.documents.first() {
+            Some(root) if wrong.is_key => root.key_place(&wrong.pointer).location(),
+            Some(root) => root.at_pointer(&wrong.pointer).place.location(),
+            None => Location::of_file(file),
+        };
+        let problem = |wrong: Wrong| {
+            let at = place(&wrong);
+            Problem { hint: wrong.hint, ..Problem::error("invalid-catalogue", wrong.message).at(at) }
+        };
+        self.wrong.into_iter().map(problem).collect()
+    }
+
+    fn repository(&mut self, index: usize, item: Item, series: &str) -> Repository {
         let name = &item.name;
+        let place = |field: &str| format!("/oca_repositories/{index}/{field}");
         if let Err(why) = RemoteUrl::parse_own(&item.url) {
-            self.wrong(format!("repository `{name}`: {why}"));
+            self.wrong.push(Wrong::value(place("url"), format!("repository `{name}`: {why}")));
         } else if git_url::show(&item.url) != item.url {
-            self.wrong(format!(
-                "repository `{name}`: a URL with credentials, `{}`",
-                git_url::show(&item.url)
-            ));
+            let message =
+                format!("repository `{name}`: a URL with credentials, `{}`", git_url::show(&item.url));
+            self.wrong.push(Wrong::value(place("url"), message));
         }
-        self.path(name, &item.path);
+        self.path(place("path"), name, &item.path);
         let branch = item.branch.unwrap_or_else(|| series.to_owned());
         if !is_reference(&branch) {
-            self.wrong(format!("repository `{name}`: `{branch}` is no name of a branch"));
+            let message = format!("repository `{name}`: `{branch}` is no name of a branch");
+            self.wrong.push(Wrong::value(place("branch"), message));
         }
         let pin = item.commit.filter(|commit| !commit.is_empty());
         let is_commit = |text: &String| {
             matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         };
         if let Some(commit) = pin.as_ref().filter(|commit| !is_commit(commit)) {
-            self.wrong(format!("repository `{name}`: `{commit}` is no full commit"));
+            // The old name of the field is another place.
+            let message = format!("repository `{name}`: `{commit}` is no full commit");
+            self.wrong.push(Wrong::value(format!("/oca_repositories/{index}"), message));
         }
         Repository {
             slug: slug(&item.url),
@@ -127,16 +173,18 @@ impl Reader<'_> {
         }
     }
 
-    fn path(&mut self, owner: &str, path: &str) {
+    fn path(&mut self, place: String, owner: &str, path: &str) {
         let leaves = path.split('/').any(|part| part == "..");
         if path.is_empty() || path.starts_with(['/', '-']) || leaves || path.chars().any(char::is_control) {
-            self.wrong(format!("`{owner}`: the path `{path}` is not one inside the checkout"));
+            let message = format!("`{owner}`: the path `{path}` is not one inside the checkout");
+            self.wrong.push(Wrong::value(place, message));
         }
     }
 
-    fn names(&mut self, owner: &str, names: &[String]) {
-        for name in names.iter().filter(|name| !is_name(name)) {
-            self.wrong(format!("`{owner}`: `{name}` is no name of a module"));
+    fn names(&mut self, place: &str, owner: &str, names: &[String]) {
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !is_name(name)) {
+            let message = format!("`{owner}`: `{name}` is no name of a module");
+            self.wrong.push(Wrong::value(format!("{place}/{index}"), message));
         }
     }
 }
@@ -178,6 +226,21 @@ mod tests {
     fn invalid_json_and_wrong_types_have_their_place() {
         let problems = from_json("m.json", "{\n  \"roots\": [", "18.0").unwrap_err();
         assert!(problems[0].to_string().starts_with("m.json:2:"), "{}", problems[0]);
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_place_and_the_nearest_name() {
+        let text = "{\"oca_repositories\": [\n  {\"name\": \"queue\", \"url\": \"https://example.org/OCA/queue.git\", \"path\": \"/x\"}],
+\"oca_must_have_modules\": {\"OCA/queeu\": [\"queue_job\", \"a b\"]}}";
+        let said: Vec<String> =
+            from_json("m.json", text, "18.0").unwrap_err().iter().map(Problem::to_string).collect();
+        assert!(said[0].starts_with("m.json:2:73: error: `queue`: the path `/x`"), "{}", said[0]);
+        assert!(said[1].starts_with("m.json:3:54: error:") && said[1].contains("`a b`"), "{}", said[1]);
+        assert!(
+            said[2].starts_with("m.json:3:27: error:") && said[2].contains("Did you mean `OCA/queue`?"),
+            "{}",
+            said[2]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::declared::is_within;
 use super::jsonc::{self, Json, JsonKind};
-use super::read::mounted_folder;
+use super::read::{mounted_folder, mounted_target};
 
 /// What has to be mounted.
 #[derive(Clone, Copy)]
@@ -62,19 +62,18 @@ pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<
         return Ok(None);
     }
     let mut parts = Parts::split(text, list, items);
-    let forms: Vec<(usize, &str)> = (0..items.len())
-        .filter_map(|at| Some((at, folders[at].as_deref()?)))
-        .filter(|(at, folder)| parts.entries[*at].raw.matches(folder).count() >= 2)
+    let forms: Vec<Form> = (0..items.len())
+        .filter_map(|at| Form::of(at, folders[at].as_deref()?, &mounted_target(&items[at])?))
         .collect();
     let new: Vec<Entry> = added
         .iter()
         .map(|folder| {
-            let (form, of) = nearest(&forms, folder)?;
-            Some(parts.entries[form].like(of, folder))
+            let form = nearest(&forms, folder)?;
+            parts.entries[form.at].like(form, folder)
         })
         .collect::<Option<_>>()
         .ok_or("no mount of it shows where its container sees a folder of the checkout")?;
-    let behind = forms.last().map(|(at, _)| *at);
+    let behind = forms.last().map(|form| form.at);
     parts.change(is_stale, behind, new);
     let text = format!("{}{}{}", &text[..list.span.start], parts.join(), &text[list.span.end..]);
     jsonc::parse(file, &text).map_err(|problem| format!("it would be broken afterwards: {problem}"))?;
@@ -104,10 +103,37 @@ fn without_mounts(text: &str, wanted: &WantedMounts<'_>) -> Option<(String, Vec<
     Some((text[..list.span.start].to_owned(), foreign.collect(), text[list.span.end..].to_owned()))
 }
 
-/// The mount whose folder shares most with another one; of equal ones the last.
-fn nearest<'a>(forms: &[(usize, &'a str)], folder: &str) -> Option<(usize, &'a str)> {
-    let shared = |other: &str| other.split('/').zip(folder.split('/')).take_while(|(a, b)| a == b).count();
-    forms.iter().copied().max_by_key(|(_, other)| shared(other))
+/// A mount from which another one follows: the container sees the folder under the end of its path.
+struct Form {
+    at: usize,
+    folder: String,
+    target: String,
+    /// How many bytes of the folder the target does not repeat, and of the target the folder.
+    heads: (usize, usize),
+}
+
+impl Form {
+    fn of(at: usize, folder: &str, target: &str) -> Option<Form> {
+        let parts = folder.rsplit('/').zip(target.rsplit('/'));
+        let tail: Vec<&str> = parts.take_while(|(one, other)| one == other).map(|(part, _)| part).collect();
+        let length = tail.iter().map(|part| part.len() + 1).sum::<usize>().checked_sub(1)?;
+        let heads = (folder.len() - length, target.len().checked_sub(length)?);
+        Some(Form { at, folder: folder.to_owned(), target: target.to_owned(), heads })
+    }
+
+    /// Where the container would see another folder; `None` when the form says nothing of it.
+    fn target(&self, folder: &str) -> Option<String> {
+        let rest = folder.strip_prefix(&self.folder[..self.heads.0])?;
+        Some(format!("{}{rest}", &self.target[..self.heads.1]))
+    }
+}
+
+/// The mount that says where another folder belongs and whose own shares most with it; of equal ones the last.
+fn nearest<'a>(forms: &'a [Form], folder: &str) -> Option<&'a Form> {
+    let shared = |form: &&Form| {
+        form.folder.split('/').zip(folder.split('/')).take_while(|(one, other)| one == other).count()
+    };
+    forms.iter().filter(|form| form.target(folder).is_some()).max_by_key(shared)
 }
 
 /// An item of a list with all that belongs to it, so that joining gives the same bytes again.
@@ -124,16 +150,28 @@ struct Entry {
 }
 
 impl Entry {
-    /// The same for another folder.
-    fn like(&self, of: &str, folder: &str) -> Entry {
+    /// The same for another folder; `None` when its text does not show what has to be replaced.
+    fn like(&self, form: &Form, folder: &str) -> Option<Entry> {
         let blank = self.lead.rfind('\n').map_or(" ", |at| {
             let from = if self.lead[..at].ends_with('\r') { at - 1 } else { at };
             self.lead[from..].trim_end_matches(|c: char| !c.is_whitespace())
         });
         // A comment may stand between the line end and the item.
         let blank = blank.split("/*").next().unwrap_or_default();
-        let (raw, none) = (self.raw.replace(of, folder), String::new);
-        Entry { lead: blank.to_owned(), raw, gap: none(), has_comma: false, tail: none() }
+        // The target first: it may hold the folder, and the folder may end like it.
+        const HERE: &str = "\u{0}";
+        let target = form.target(folder)?;
+        let at = |text: &str| {
+            let found: Vec<usize> = text.match_indices(&form.target).map(|(at, _)| at).collect();
+            let whole = |at: &usize| text[..*at].ends_with(['=', '"']);
+            found.into_iter().find(whole)
+        };
+        let start = at(&self.raw)?;
+        let end = start + form.target.len();
+        let raw = format!("{}{HERE}{}", &self.raw[..start], &self.raw[end..]);
+        let raw = raw.replace(&form.folder, folder).replace(HERE, &target);
+        let none = String::new;
+        Some(Entry { lead: blank.to_owned(), raw, gap: none(), has_comma: false, tail: none() })
     }
 }
 
@@ -330,6 +368,22 @@ mod tests {
             edit(&objects, &wanted, &[]).unwrap().unwrap().text,
             format!("{{\"mounts\": [ {}, {} ]}}", object("addons/oca/web"), object("addons/oca/queue"))
         );
+    }
+
+    #[test]
+    fn a_container_may_see_only_the_end_of_a_path() {
+        let at = |folder: &str, target: &str| {
+            format!("\"source=${{localWorkspaceFolder}}/{folder},target={target},type=bind\"")
+        };
+        let (web, queue) = (at("addons/oca/web", "/oca/web"), at("addons/oca/queue", "/oca/queue"));
+        let text = format!("{{\"mounts\": [{web}]}}");
+        let found = edit(&text, &["addons/oca/web", "addons/oca/queue"], &[]).unwrap().unwrap();
+        assert_eq!(found.text, format!("{{\"mounts\": [{web}, {queue}]}}"));
+        // What lies elsewhere, it says nothing of.
+        assert!(edit(&text, &["addons/oca/web", "more/own"], &[]).is_err());
+        let (web, own) = (at("oca/web", "/mnt/web"), at("own/site", "/mnt/site"));
+        let text = format!("{{\"mounts\": [{web}]}}");
+        assert!(edit(&text, &["oca/web", "own/site"], &[]).is_err(), "{own} would be a guess");
     }
 
     #[test]

@@ -158,7 +158,28 @@ impl LayoutRequest<'_> {
             Some(Place::Clone(facts)) => facts,
         };
         match judge(&wanted.url, &wanted.branch, wanted.commit.as_deref(), facts) {
-            Judged::Sound => {}
+            // On its branch or pin there may still be what a person has to know of.
+            Judged::Sound => {
+                let is_of_it = |finding: &&Finding| {
+                    finding.subject == wanted.path && TOLD.contains(&finding.id.as_str())
+                };
+                for finding in self.facts.findings.iter().filter(is_of_it) {
+                    match finding.verdict {
+                        Verdict::Conflict => draft.notes.push(ask(finding.cause.clone())),
+                        Verdict::Drift => {
+                            let class = Class::Drift(DriftClass::Source);
+                            let note = Note::difference(
+                                NoteKind::Reported,
+                                subject.clone(),
+                                class,
+                                finding.cause.clone(),
+                            );
+                            draft.notes.push(note);
+                        }
+                        Verdict::Ok | Verdict::Unknown => {}
+                    }
+                }
+            }
             Judged::Conflict(why) => draft.notes.push(ask(why)),
             Judged::Movable(cause) => {
                 let class = self.class(&subject, &hash, DriftClass::Source);

@@ -6,7 +6,7 @@ mod json;
 mod plain;
 mod yaml;
 
-pub use self::json::{mounted_folder, mounted_folders};
+pub use self::json::{mounted_folder, mounted_folders, mounted_target};
 use super::declared::{Form, Source};
 
 /// The most bytes of a file that is read; the longest seen has 11 KiB.

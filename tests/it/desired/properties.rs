@@ -73,6 +73,8 @@ fn digest_of(text: &str) -> (String, Vec<(String, String)>) {
     let mut problems = Vec::new();
     let documents = parse_files(&[("a.yaml".to_owned(), text.as_bytes().to_vec())], &mut problems);
     let typed = type_documents(documents, &[], super::now(), &mut problems);
+    // A name by chance may look like that of a secret, which is a warning.
+    problems.retain(|problem| problem.rule != "plain-secret");
     assert!(problems.is_empty(), "{problems:#?}\n{text}");
     let host = &typed.hosts[0].resource;
     (host.digest.clone(), host.metadata.labels.clone().into_iter().collect())

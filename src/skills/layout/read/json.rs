@@ -195,6 +195,14 @@ pub fn mounted_folder(item: &Json) -> Option<String> {
     inside(source.strip_prefix(WORKSPACE)?.trim_start_matches('/'))
 }
 
+/// Where the container of a devcontainer sees a mount.
+pub fn mounted_target(item: &Json) -> Option<String> {
+    match &item.kind {
+        JsonKind::Text(text) => option(text, &["target", "dst", "destination"]),
+        _ => Some(item.get("target")?.text()?.to_owned()),
+    }
+}
+
 /// The value of an option of `source=…,target=…,type=bind`.
 fn option(text: &str, names: &[&str]) -> Option<String> {
     let mut options = text.split(',').filter_map(|part| part.trim().split_once('='));
