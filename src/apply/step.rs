@@ -117,16 +117,21 @@ async fn undo(run: &StepRun<'_>, journal: &mut StepJournal<'_>, finished: &mut F
                 Break::LeaseLost => Stopped::LeaseLost.to_string(),
                 Break::Store(err) => error_chain(err),
             };
-            finished.detail.push(format!("taking it back failed: {why}"));
+            add(finished, &format!("taking it back failed: {why}"));
             return;
         }
     }
     if !run.step.undo.is_empty() {
-        const PUT_BACK: &str = "what was there before was put back";
-        finished.detail.push(PUT_BACK.to_owned());
-        if let Some(error) = &mut finished.error {
-            error.push_str(&format!(". {PUT_BACK}"));
-        }
+        add(finished, "what was there before was put back");
+    }
+}
+
+/// Says something in the detail and behind the error.
+fn add(finished: &mut Finished, what: &str) {
+    finished.detail.push(what.to_owned());
+    if let Some(error) = &mut finished.error {
+        error.truncate(error.trim_end_matches('.').len());
+        error.push_str(&format!("; {what}"));
     }
 }
 

@@ -52,9 +52,12 @@ pub fn check(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Proble
         );
         problems.push(environment.value("/spec/odoo/version").warning("series-not-known", message));
     }
-    if let Some(image) = odoo.image.as_ref().filter(|image| !is_reference(image)) {
+    let managed = environment.resource.spec.database.managed.as_ref().map(|managed| &managed.image);
+    let images = [("/spec/odoo/image", odoo.image.as_ref()), ("/spec/database/managed/image", managed)];
+    for (pointer, image) in images {
+        let Some(image) = image.filter(|image| !is_reference(image)) else { continue };
         let message = format!("`{image}` is no reference of an image");
-        let problem = environment.value("/spec/odoo/image").error("invalid-value", message);
+        let problem = environment.value(pointer).error("invalid-value", message);
         problems.push(
             problem.with_hint("Such as `odoo:18.0` or `registry.example/odoo@sha256:…`, in lower case."),
         );
@@ -145,12 +148,29 @@ fn connections(managed: &ManagedDatabase) -> Option<u32> {
     (10..=COUNT_MAX).contains(&number).then_some(number)
 }
 
+/// Mistakes in a regular expression that are some to Python, too, in the words of our library.
+const BROKEN_PATTERNS: &[&str] = &[
+    "unclosed group",
+    "unopened group",
+    "unclosed character class",
+    "repetition operator missing expression",
+    "incomplete escape sequence",
+    "invalid character class range",
+];
+
 /// A filter that can't match the database leaves a server that finds none.
 fn check_filter(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
     let spec = &environment.resource.spec;
     let Some(ConfigValue::Text(filter)) = spec.odoo.config.get("dbfilter") else { return };
     // What stands for the host name is known by the request alone.
-    if filter.is_empty() || filter.contains('%') {
+    if filter.is_empty() {
+        return;
+    }
+    if filter.contains('%') {
+        let message = "what `dbfilter` takes of the host name (`%h`, `%d`) tells databases of one server apart: an environment has one, and its probes ask without a name";
+        let place = environment.value("/spec/odoo/config/dbfilter");
+        let hint = format!("Such as `^{}$`, or remove the line.", spec.database_name());
+        problems.push(place.error("odoo-conf-value", message).with_hint(hint));
         return;
     }
     let place = environment.value("/spec/odoo/config/dbfilter");
@@ -163,7 +183,15 @@ fn check_filter(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pro
             problems.push(place.error("odoo-conf-value", message).with_hint(format!("Such as `^{name}$`.")));
         }
         // Python's expressions are not all ours: what we can't read is the server's to judge.
-        Err(_) => {}
+        Err(err) => {
+            let text = err.to_string();
+            let broken = BROKEN_PATTERNS.iter().find(|broken| text.contains(**broken));
+            if let Some(broken) = broken {
+                let message = format!("`{filter}` is no regular expression: {broken}");
+                let hint = format!("Such as `^{name}$`.");
+                problems.push(place.error("odoo-conf-value", message).with_hint(hint));
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::model::known::Known;
 use crate::model::problem::Problem;
 use crate::model::secret::{Redactor, SecretRef};
 use crate::odoo::conf;
-use crate::skills::environment::conf::Secrets;
+use crate::skills::environment::conf::{Options, Secrets};
 use crate::skills::environment::operation::DatabaseTarget;
 use crate::skills::environment::plan::database_server;
 use crate::skills::environment::render::{RenderContext, Rendered, render};
@@ -158,7 +158,7 @@ pub fn load_environment(
     );
     let rendered: Result<Rendered, StackUnknown> = match rendered {
         Ok(rendered) => {
-            check_conf(environment, &rendered, problems);
+            check_conf(environment, &rendered.options, problems);
             Ok(rendered)
         }
         Err(option) => {
@@ -169,6 +169,12 @@ pub fn load_environment(
             if matches!(spec.odoo.config.get(&option), Some(ConfigValue::Secret(_))) && is_option(&option) {
                 problems.push(environment.value(&config_pointer(&option)).error("odoo-conf-value", message));
             }
+            // The other options are checked all the same.
+            let mut sound = spec.clone();
+            let is_sound =
+                |value: &ConfigValue| !matches!(value, ConfigValue::Text(text) if !conf::is_kept(text));
+            sound.odoo.config.retain(|name, value| *name != option && is_option(name) && is_sound(value));
+            check_conf(environment, &Options::of(&sound, &secrets), problems);
             Err(unknown(format!("the value of `{option}` can't be written")))
         }
     };
@@ -287,8 +293,8 @@ fn resolve(
 }
 
 /// What the server would make of its configuration, said of the document's own lines.
-fn check_conf(environment: &Described<EnvironmentSpec>, rendered: &Rendered, problems: &mut Vec<Problem>) {
-    let Ok(text) = rendered.options.masked() else { return };
+fn check_conf(environment: &Described<EnvironmentSpec>, options: &Options, problems: &mut Vec<Problem>) {
+    let Ok(text) = options.masked() else { return };
     let Ok(conf) = conf::parse("odoo.conf", &text) else { return };
     let lines: BTreeMap<u32, &str> =
         conf.options().into_iter().map(|(name, written)| (written.line, name)).collect();

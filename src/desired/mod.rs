@@ -8,6 +8,7 @@ pub mod revision;
 pub mod source;
 pub mod yaml;
 pub mod parse;
+pub mod patterns;
 pub mod validate;
 pub mod typed;
 pub mod rules;

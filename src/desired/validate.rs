@@ -7,6 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
+use super::patterns::words_for;
 use super::schema::{is_secret_reference, json_schema};
 use crate::model::document::{Node, NodeValue, Place, ScalarKind};
 use crate::model::id::{API_VERSION, Kind};
@@ -17,37 +18,6 @@ const VIOLATIONS_MAX: usize = 50;
 
 /// How often what breaks a rule is taken out: what is left of it may break another one.
 const PRUNINGS_MAX: usize = 4;
-
-/// What a pattern of a schema means, for people: pattern, rule, example.
-const PATTERNS: &[(&str, &str)] = &[
-    (
-        r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-        "lower case letters, digits and inner hyphens, at most 63 characters",
-    ),
-    (r"^(unix:///|ssh://|tcp://).+", "`unix:///path`, `ssh://user@machine` or `tcp://machine:2376`"),
-    (r"^[A-Za-z_][A-Za-z0-9_]*$", "letters, digits and underscores, not beginning with a digit"),
-    (r"^/", "an absolute path"),
-    (
-        r"^[A-Za-z0-9_][A-Za-z0-9_./+-]*$",
-        "the name of a branch or tag, or a commit: letters, digits and `_./+-`, not beginning with a sign",
-    ),
-    (r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$", "a duration such as `90s`, `15m` or `1h30m`"),
-    (r"^[0-9]{1,9}:[0-9]{1,9}$", "the numbers of a user and a group, such as `100:101`"),
-    (r"^[0-9]+\.[0-9]+$", "a series such as `18.0`"),
-    (r"^[0-9]{2}\.[0-9]$", "a series such as `18.0`"),
-    (r"^[0-9]+:[0-9]+$", "the numbers of a user and a group, such as `100:101`"),
-    (r"^[^/-].*devcontainer\.json$", "the path of a `devcontainer.json`, relative to the checkout"),
-    (r"^[^/-].*\.conf$", "the path of a file that ends in `.conf`, relative to the checkout"),
-    (r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", "letters, digits and `_.-`, at most 63"),
-    (r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$", "the name of a volume: letters, digits and `_.-`, at least two"),
-    (r"^[a-z_][a-z0-9_]{0,62}$", "the name of a role: lower case letters, digits and `_`"),
-    (r"^[0-9]+(\.[0-9]+)?\s*([bBkKmMgGtT][iI]?[bB]?)?$", "a size such as `512m` or `4Gi`"),
-    (
-        r"^((\d{1,3}\.){3}\d{1,3}:|\[[0-9a-fA-F:]+\]:)?[0-9]{1,5}$",
-        "a port, or an address and a port, such as `127.0.0.1:8069`",
-    ),
-    (r"^[a-z0-9][a-z0-9_-]*$", "lower case letters, digits, `-` and `_`, beginning with a letter or digit"),
-];
 
 /// The schema of a kind, ready to be applied.
 struct Checker {
@@ -201,7 +171,7 @@ fn explain(error: &ValidationError<'_>, node: &Node, schema: &Value) -> Vec<Prob
         }
         ValidationErrorKind::Pattern { pattern } => {
             let text = found.text().unwrap_or_default();
-            let words = PATTERNS.iter().find(|(known, _)| known == pattern).map(|(_, words)| *words);
+            let words = words_for(pattern);
             let rule = words.map_or_else(|| format!("text that matches `{pattern}`"), str::to_owned);
             found
                 .place
@@ -299,9 +269,7 @@ fn unknown_field(node: &Node, pointer: &str, name: &str, own: &Value) -> Problem
 fn wrong_type(found: &Node, key: &Place, field: &str, kind: &TypeKind, own: &Value) -> Problem {
     // A bare number where a name belongs only lacks quotes; where a duration belongs it lacks its unit.
     let pattern = own.get("pattern").and_then(Value::as_str).filter(|pattern| pattern.contains("ns|us|ms"));
-    let rule = pattern
-        .and_then(|pattern| PATTERNS.iter().find(|(known, _)| *known == pattern))
-        .map(|(_, words)| *words);
+    let rule = pattern.and_then(words_for);
     let wanted = match kind {
         TypeKind::Single(kind) => type_word(&kind.to_string()).to_owned(),
         TypeKind::Multiple(kinds) => {

@@ -12,6 +12,8 @@ pub const CONTENT_HASH: &str = "dev.ipai.content-hash";
 pub const OPERATION: &str = "dev.ipai.op-id";
 /// `Kind/name` of the resource for which a container does one thing and ends; it is none of the resource's own.
 pub const RUN: &str = "dev.ipai.run";
+/// What such a container is for, as JSON: whoever finds it ended can tell what has to be so now.
+pub const RUN_INTENT: &str = "dev.ipai.run-intent";
 /// Names of the fields that were asked for although the engine's configuration fills them in when nobody asks
 /// (`logging.options.max-size,ulimits.nofile`); whatever else of those is found was filled in by the engine.
 pub const ASKED: &str = "dev.ipai.asked";

@@ -60,6 +60,20 @@ pub enum Running {
     Absent,
 }
 
+impl Running {
+    /// The word in a document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Running::Started => "started",
+            Running::Stopped => "stopped",
+            Running::Absent => "absent",
+        }
+    }
+}
+
+/// Where what is remembered of a project has whether it was to run.
+const RUN: &str = "run";
+
 /// The checkout in which the project's relative paths resolve.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
@@ -199,11 +213,18 @@ impl ProjectRequest<'_> {
         let known = self.applied.and_then(|subjects| subjects.get(&subject.to_string()));
         if known.is_some_and(|known| known == hash) { Class::Drift(drift) } else { Class::Change }
     }
+
+    /// Whether the containers were last not wanted to run: starting them is a change then, and no drift.
+    fn was_not_to_run(&self) -> bool {
+        let last = self.applied.and_then(|subjects| subjects.get(RUN));
+        last.is_some_and(|last| last != Running::Started.as_str())
+    }
 }
 
 /// Decides what makes the engine run the project.
 pub fn plan_project(request: &ProjectRequest<'_>) -> Draft<EngineOperation> {
     let mut draft = Draft::default();
+    draft.subjects.insert(RUN.to_owned(), request.running.as_str().to_owned());
     if request.running == Running::Absent {
         leftovers::remove_all(request, &mut draft);
         return draft;

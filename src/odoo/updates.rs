@@ -115,6 +115,21 @@ pub enum Obstacle {
     },
 }
 
+impl Obstacle {
+    /// What a person can do, as a fragment.
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Obstacle::Missing => "add it to a root, or remove it from `modules.install`",
+            Obstacle::Unusable { .. } => "put its manifest right, or remove it from `modules.install`",
+            Obstacle::Gone => "bring it back, or uninstall it in Odoo before its code goes",
+            Obstacle::NowUnusable { .. } => "put its manifest right, or uninstall it in Odoo before",
+            Obstacle::RemovalUnfinished => "uninstall it again in Odoo, with its former code",
+            Obstacle::LeftUnfinished => "`modules.update: changed` finishes it",
+            Obstacle::State { .. } => "look at it in Odoo's list of modules",
+        }
+    }
+}
+
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

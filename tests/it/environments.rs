@@ -3,6 +3,7 @@
 //! Each test says which condition, reason and evidence a fault ends with, and that no row was lost.
 
 mod adoption;
+mod deaths;
 mod faults;
 mod mistakes;
 mod neighbours;

@@ -80,6 +80,7 @@ pub(super) fn state(situation: &Situation<'_, '_>, current: &ContainerFacts, dec
             true => {
                 situation.request.class_if_applied(&situation.subject(), &situation.wanted.spec_hash, drift)
             }
+            false if situation.request.was_not_to_run() => Class::Change,
             false => Class::Drift(drift),
         };
         let mut step = situation.step(Action::Start, class, cause, Risk::None);

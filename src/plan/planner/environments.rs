@@ -64,6 +64,8 @@ pub(super) fn plan_one(
             input.observed.checkouts.get(&key).and_then(Known::known).is_some_and(|facts| !facts.exists)
         }),
         is_code_edited: is_edited(input, environment),
+        former: commit_now(input, environment)
+            .filter(|now| environment.checkout.as_ref().is_some_and(|checkout| checkout.commit != *now)),
         neighbours: neighbours(input, environment),
         digest: &resource.digest,
         is_applied: applied.is_some_and(|applied| applied.digest == resource.digest),
@@ -91,7 +93,7 @@ pub(super) fn plan_one(
     let own = plan_environment(&request, &outlook);
     let mut steps = Draft::default();
     steps.extend(own, operation);
-    put_back(input, environment, &files, &mut steps);
+    put_back(environment, &outlook, &mut steps);
     image_first(&steps, &mut draft);
     finish(steps, &policy, &mut draft);
     part(input, &resource.id, host, draft)
@@ -152,6 +154,13 @@ fn code(
     files_of(input, checkout, checkouts)
 }
 
+/// The commit that the code is at.
+fn commit_now<'a>(input: &PlanInput<'a>, environment: &EnvironmentDesired) -> Option<&'a str> {
+    let checkout = environment.checkout.as_ref()?;
+    let observed = input.observed.checkouts.get(&checkout_key(&checkout.host, &checkout.path))?;
+    observed.known()?.commit.as_deref()
+}
+
 /// Whether somebody changed files of the addons in the checkout.
 fn is_edited(input: &PlanInput<'_>, environment: &EnvironmentDesired) -> bool {
     let Some(checkout) = &environment.checkout else { return false };
@@ -202,20 +211,15 @@ fn image_first(steps: &Draft<Operation>, draft: &mut Draft<Operation>) {
 
 /// When modules can't be updated to the new code, or no image can be built of it, the code that was there is put back
 /// before the application starts on it again.
-fn put_back(
-    input: &PlanInput<'_>,
-    environment: &EnvironmentDesired,
-    files: &Files,
-    draft: &mut Draft<Operation>,
-) {
-    let (Some(checkout), Some(_)) = (&environment.checkout, &files.moving) else { return };
-    let observed = input.observed.checkouts.get(&checkout_key(&checkout.host, &checkout.path));
-    let Some(former) = observed.and_then(Known::known).and_then(|facts| facts.commit.clone()) else { return };
-    if former == checkout.commit {
+///
+/// A controller that died may have moved it: then the run that it began says what there was before.
+fn put_back(environment: &EnvironmentDesired, outlook: &Outlook, draft: &mut Draft<Operation>) {
+    let (Some(checkout), Some(former)) = (&environment.checkout, &outlook.former) else { return };
+    if *former == checkout.commit {
         return;
     }
-    let back =
-        CheckoutTarget { commit: former, ..CheckoutTarget::new(checkout, Some(checkout.commit.clone())) };
+    let from = Some(checkout.commit.clone());
+    let back = CheckoutTarget { commit: former.clone(), ..CheckoutTarget::new(checkout, from) };
     let subject = database_subject(&environment.database);
     let back: Vec<Operation> = [Operation::Checkout(back)].into_iter().chain(owners(environment)).collect();
     let moves = |step: &DraftStep<Operation>| step.subject == subject || step.action == Action::Build;

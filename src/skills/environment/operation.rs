@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bollard::models::ContainerCreateBody;
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::spec::SslMode;
 
@@ -137,6 +137,23 @@ pub struct ModulesRun {
     pub timeout: Duration,
     /// Where the log of the run is kept on the controller's machine.
     pub log: String,
+}
+
+/// What a run is for, as its container says it: its controller may die before it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunIntent {
+    /// The fingerprint of the step: database, document, code and image.
+    pub fingerprint: String,
+    /// Whether the database was to be made or filled.
+    pub initialize: bool,
+    /// For `-i`.
+    pub install: Vec<String>,
+    /// For `-u`.
+    pub update: Vec<String>,
+    /// The commit that the code was at before it was moved for this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
 }
 
 /// What is probed.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{DatabaseFacts, DatabaseState, EnvironmentFacts};
 use super::modules::{Judgement, ModulesQuestion, Verdict, judge};
-use super::operation::{DatabaseServer, DatabaseTarget, EnvironmentOperation};
+use super::operation::{DatabaseServer, DatabaseTarget, EnvironmentOperation, RunIntent};
 use super::render::{APPLICATION_SERVICE, DATABASE_SERVICE, Rendered, owner, root_path};
 use super::spec::{EnvironmentSpec, RunState};
 use crate::engine::labels;
@@ -54,6 +54,8 @@ pub struct EnvironmentRequest<'a> {
     pub is_code_new: bool,
     /// Whether files of its addons were changed by others since: a process may have loaded what they wrote.
     pub is_code_edited: bool,
+    /// The commit that its code is at, when it is another one than the wanted.
+    pub former: Option<&'a str>,
     /// Connections that other Environments may open to the same server, and how many of them there are.
     pub neighbours: (u32, usize),
     /// The digest of its desired state.
@@ -75,6 +77,10 @@ pub struct Outlook {
     pub hold: Option<String>,
     /// The fingerprint that the step for the modules has, if there is one.
     pub fingerprint: String,
+    /// What a run of exactly this was for that ended when nobody waited for it.
+    pub ended: Option<RunIntent>,
+    /// The commit that the code goes back to when the modules can't be updated.
+    pub former: Option<String>,
     /// Why database or modules are not known.
     pub unknown: Option<String>,
 }
@@ -113,6 +119,17 @@ impl<'a> EnvironmentRequest<'a> {
         let containers = self.engine.facts.containers.iter();
         let mut runs = containers.filter(|container| container.labels.get(labels::RUN) == Some(&resource));
         runs.find(|container| is_up(container)).map(|container| container.name.as_str())
+    }
+
+    /// What a run was for that is over and that nobody saw the end of; whether it ran at all.
+    fn cut_off(&self) -> Option<(RunIntent, bool)> {
+        let resource = self.engine.resource.to_string();
+        let containers = self.engine.facts.containers.iter();
+        let mut runs = containers.filter(|it| it.labels.get(labels::RUN) == Some(&resource) && !is_up(it));
+        let found = runs.find(|container| container.labels.contains_key(labels::RUN_INTENT))?;
+        // What can't be read was written by another version: that run is made again.
+        let intent = serde_json::from_str(found.labels.get(labels::RUN_INTENT)?).ok()?;
+        Some((intent, found.state.status == ContainerStatus::Exited))
     }
 
     /// Whether the volume of a managed database is not there yet, so that nothing can be in it.
@@ -159,6 +176,8 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         judgement: Judgement { verdict: Verdict::Later, ..Judgement::default() },
         hold: None,
         fingerprint,
+        ended: None,
+        former: request.former.map(str::to_owned),
         unknown: None,
     };
     if running(request.spec) != Running::Started {
@@ -177,6 +196,10 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
     if let Some(container) = request.running_update() {
         outlook.hold = Some(format!("modules are being installed or updated in container `{container}`"));
         return outlook;
+    }
+    if let Some((intent, has_run)) = request.cut_off() {
+        outlook.former = intent.former.clone().or(outlook.former);
+        outlook.ended = Some(intent).filter(|it| has_run && it.fingerprint == outlook.fingerprint);
     }
     let nowhere = DatabaseFacts { state: DatabaseState::Missing, ..DatabaseFacts::default() };
     let database = match request.facts.map(|facts| &facts.database) {
@@ -220,6 +243,10 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         (Verdict::Later, _) => Some("the database is read once its server runs".to_owned()),
         (Verdict::Refuse(why), _) => Some(why.clone()),
         (_, Some((name, obstacle))) => Some(format!("module `{name}`: {obstacle}")),
+        // Which modules the new code changes is not known, so none would be updated to it.
+        _ if outlook.judgement.is_unremembered && outlook.ended.is_none() => {
+            Some("it can't be told which modules would have to be updated to it".to_owned())
+        }
         _ => None,
     };
     outlook

@@ -3,14 +3,15 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod database;
+mod later;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use self::database::{DatabaseSpec, ExternalDatabase, ManagedDatabase, Setting, SslMode};
+pub use self::later::{AnonymizeSpec, CiGate, DataSpec, Egress, GatesSpec, IngressSpec, NetworkSpec};
 use crate::model::resource::CommonSpec;
 use crate::model::secret::SecretRef;
 
@@ -51,19 +52,20 @@ pub struct EnvironmentSpec {
     pub adopt: Option<AdoptSpec>,
     /// Where its data comes from. Not enforced by this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
+    pub data: Option<DataSpec>,
     /// What has to be so before a change is applied. Not enforced by this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Value>,
+    pub gates: Option<GatesSpec>,
     /// Under which names it is reached. Not enforced by this version, but for `proxy_mode`: see docs/skills/environment.md.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ingress: Option<Value>,
+    pub ingress: Option<IngressSpec>,
     /// A MailRoute. Not enforced by this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"))]
     pub mail: Option<String>,
     /// What it may reach. Not enforced by this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<Value>,
+    pub network: Option<NetworkSpec>,
     /// After which it goes. Not enforced by this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$"))]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
@@ -81,31 +82,13 @@ pub(super) async fn run(
     context: &EnvironmentContext<'_>,
 ) -> Result<Done, EnvironmentError> {
     let before = database(&run.database, DATABASE_PATIENCE, context).await?;
-    check_before(run, &before)?;
-    make_room(run, context).await?;
-    let docker = context.docker;
-    docker.create_container(&run.container, None, (*run.body).clone()).await.map_err(|err| {
-        match err.is_not_found() {
-            true => {
-                let reference = run.body.image.clone().unwrap_or_default();
-                EnvironmentError::Engine(EngineError::ImageMissing { reference })
-            }
-            false => err.into(),
-        }
-    })?;
-    if run.initialize {
-        let attachments = format!("{}/filestore/{}", DATA_DIR, run.database.name);
-        if docker.has_path(&run.container, &attachments).await? {
-            docker.remove_container(&run.container).await?;
-            return Err(EnvironmentError::FilestoreWithoutDatabase { path: attachments });
-        }
-    }
-    if let Err(err) = docker.start_container(&run.container).await {
-        // It never ran, so nothing is to be learned from it.
-        docker.remove_container(&run.container).await?;
-        return Err(err.into());
+    if !has_begun(run, context).await? {
+        check_before(run, &before)?;
+        make_room(run, context).await?;
+        begin(run, context).await?;
     }
     let ended = wait(run, context).await?;
+    let docker = context.docker;
     let log = docker.log_tail(&run.container, KEPT_LINES).await?.text;
     let log = (context.redact)(&log);
     keep(&run.log, &log)?;
@@ -130,6 +113,42 @@ pub(super) async fn run(
     Ok(Done { said: vec![format!("the log is kept in `{}`", run.log)], ..Done::default() })
 }
 
+/// Whether a controller that died began exactly this run: its end is all that is missing.
+async fn has_begun(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result<bool, EnvironmentError> {
+    let Some(found) = context.docker.container(&run.container).await? else { return Ok(false) };
+    let is_this = label(&found, labels::RUN) == Some(&run.resource)
+        && label(&found, labels::OPERATION) == Some(&run.operation_id);
+    // One that was only created never ran.
+    Ok(is_this && state(&found).status != ContainerStatus::Created)
+}
+
+/// Makes the container and starts it.
+async fn begin(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result<(), EnvironmentError> {
+    let docker = context.docker;
+    docker.create_container(&run.container, None, (*run.body).clone()).await.map_err(|err| {
+        match err.is_not_found() {
+            true => {
+                let reference = run.body.image.clone().unwrap_or_default();
+                EnvironmentError::Engine(EngineError::ImageMissing { reference })
+            }
+            false => err.into(),
+        }
+    })?;
+    if run.initialize {
+        let attachments = format!("{}/filestore/{}", DATA_DIR, run.database.name);
+        if docker.has_path(&run.container, &attachments).await? {
+            docker.remove_container(&run.container).await?;
+            return Err(EnvironmentError::FilestoreWithoutDatabase { path: attachments });
+        }
+    }
+    if let Err(err) = docker.start_container(&run.container).await {
+        // It never ran, so nothing is to be learned from it.
+        docker.remove_container(&run.container).await?;
+        return Err(err.into());
+    }
+    Ok(())
+}
+
 fn check_before(run: &ModulesRun, before: &DatabaseFacts) -> Result<(), EnvironmentError> {
     let is_free = matches!(before.state, DatabaseState::Missing | DatabaseState::Empty);
     let why = match (run.initialize, is_free) {
@@ -151,7 +170,7 @@ fn check_before(run: &ModulesRun, before: &DatabaseFacts) -> Result<(), Environm
 /// Removes what an earlier run left. One that still runs, because its controller died, is waited for.
 async fn make_room(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result<(), EnvironmentError> {
     let Some(found) = context.docker.container(&run.container).await? else { return Ok(()) };
-    if label(&found) != Some(&run.resource) {
+    if label(&found, labels::RUN) != Some(&run.resource) {
         let holder = "a container that is not ours".to_owned();
         let name = run.container.clone();
         return Err(EnvironmentError::Engine(EngineError::NameTaken { kind: "container", name, holder }));
@@ -159,6 +178,12 @@ async fn make_room(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result
     let was_running = is_up(&found);
     if was_running {
         wait(run, context).await?;
+    }
+    // Nobody read how it ended, which may be why somebody comes to look.
+    if let (Some(operation), Some(folder)) = (label(&found, labels::OPERATION), Path::new(&run.log).parent())
+    {
+        let log = context.docker.log_tail(&run.container, KEPT_LINES).await?.text;
+        keep(&folder.join(format!("{operation}.log")).to_string_lossy(), &(context.redact)(&log))?;
     }
     context.docker.remove_container(&run.container).await?;
     match was_running {
@@ -170,8 +195,8 @@ async fn make_room(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result
     }
 }
 
-fn label(container: &ContainerInspectResponse) -> Option<&String> {
-    container.config.as_ref()?.labels.as_ref()?.get(labels::RUN)
+fn label<'a>(container: &'a ContainerInspectResponse, name: &str) -> Option<&'a String> {
+    container.config.as_ref()?.labels.as_ref()?.get(name)
 }
 
 fn is_up(container: &ContainerInspectResponse) -> bool {
@@ -300,7 +325,7 @@ fn compared(before: &DatabaseFacts, after: &DatabaseFacts) -> String {
 
 /// Keeps the log of a run; the last one is kept beside earlier ones.
 fn keep(path: &str, log: &str) -> Result<(), EnvironmentError> {
-    let path = std::path::Path::new(path);
+    let path = Path::new(path);
     let failed = |err| EnvironmentError::File { what: "keep the log", path: path.display().to_string(), err };
     if let Some(folder) = path.parent() {
         use std::os::unix::fs::DirBuilderExt as _;

@@ -14,7 +14,7 @@ use crate::model::hash::sha256_hex;
 use crate::model::known::Known;
 use crate::odoo::updates::{Decision, Reason};
 use crate::skills::environment::modules::{Verdict, stamp};
-use crate::skills::environment::operation::{EnvironmentOperation, ModulesRun};
+use crate::skills::environment::operation::{EnvironmentOperation, ModulesRun, RunIntent};
 use crate::skills::environment::render::{
     APPLICATION_SERVICE, CONF_TARGET, DATABASE_SERVICE, health_timeout, network_name, root_path,
     update_timeout,
@@ -32,17 +32,33 @@ pub(super) fn plan(
     outlook: &Outlook,
     draft: &mut Draft<EnvironmentAction>,
 ) {
-    let (decision, initialize) = match &outlook.judgement.verdict {
-        Verdict::Initialize(decision) => (decision, true),
-        Verdict::Change(decision) => (decision, false),
-        Verdict::Current => return restart(request, &outlook.judgement.stale, draft),
-        Verdict::Later | Verdict::Refuse(_) => return,
+    let names = |modules: &BTreeMap<String, Reason>| modules.keys().cloned().collect::<Vec<_>>();
+    let decided = |decision: &Decision, initialize: bool| Task {
+        cause: cause(decision, initialize),
+        fields: fields(request, decision),
+        initialize,
+        install: names(&decision.install),
+        update: names(&decision.update),
+    };
+    let task = match (&outlook.judgement.verdict, &outlook.ended) {
+        (Verdict::Later | Verdict::Refuse(_), _) => return,
+        // The database may look as if nothing were left to do, or as if nothing had been done.
+        (_, Some(intent)) => Task {
+            cause: ended_cause(intent),
+            fields: Vec::new(),
+            initialize: intent.initialize,
+            install: intent.install.clone(),
+            update: intent.update.clone(),
+        },
+        (Verdict::Current, None) => return restart(request, &outlook.judgement.stale, draft),
+        (Verdict::Initialize(decision), None) => decided(decision, true),
+        (Verdict::Change(decision), None) => decided(decision, false),
     };
     // What could not be moved to its commit is not run either.
     if request.engine.files.blocked.is_some() {
         return;
     }
-    let Some(run) = modules_run(request, outlook, decision, initialize) else { return };
+    let Some(run) = modules_run(request, outlook, &task) else { return };
     let Some(name) = request.container_of(APPLICATION_SERVICE) else { return };
     let subject = database_subject(request.database);
     let application = Subject::container(name.clone());
@@ -59,7 +75,10 @@ pub(super) fn plan(
             container: Target::Id(container.id.clone()),
         })
     };
-    let undo: Vec<EnvironmentAction> = match current {
+    // When a controller died in between, the application is what it stopped: it is to run again in any case.
+    let is_to_start = draft.steps.iter().any(|step| step.subject == application);
+    let former = request.application().filter(|container| is_up(container) || is_to_start);
+    let undo: Vec<EnvironmentAction> = match former {
         Some(container) => {
             vec![
                 start(container),
@@ -84,17 +103,38 @@ pub(super) fn plan(
         }
     }
     draft.steps.push(DraftStep {
-        action: if initialize { Action::Create } else { Action::Update },
+        action: if task.initialize { Action::Create } else { Action::Update },
         class: if request.is_applied { Class::Drift(DriftClass::Content) } else { Class::Change },
-        cause: cause(decision, initialize),
+        cause: task.cause,
         risk: if current.is_some() { Risk::Downtime } else { Risk::None },
-        fields: fields(request, decision),
+        fields: task.fields,
         needs,
         fingerprint: outlook.fingerprint.clone(),
         operations,
         undo,
         ..DraftStep::on(subject)
     });
+}
+
+/// What a run is to do, and why.
+struct Task {
+    cause: String,
+    fields: Vec<FieldDiff>,
+    initialize: bool,
+    install: Vec<String>,
+    update: Vec<String>,
+}
+
+fn ended_cause(intent: &RunIntent) -> String {
+    let named = |word: &str, names: &[String]| match names {
+        [] => None,
+        [one] => Some(format!("{word} {one}")),
+        [one, two] => Some(format!("{word} {one}, {two}")),
+        [one, two, rest @ ..] => Some(format!("{word} {one}, {two} and {} more", rest.len())),
+    };
+    let parts: Vec<String> =
+        named("install", &intent.install).into_iter().chain(named("update", &intent.update)).collect();
+    format!("look how a run ended that nobody waited for: {}", parts.join(", "))
 }
 
 /// Code that is not to be updated is read by a server only when it starts, and a folder that was made anew is mounted then.
@@ -189,19 +229,20 @@ fn fields(request: &EnvironmentRequest<'_>, decision: &Decision) -> Vec<FieldDif
     fields
 }
 
-fn modules_run(
-    request: &EnvironmentRequest<'_>,
-    outlook: &Outlook,
-    decision: &Decision,
-    initialize: bool,
-) -> Option<ModulesRun> {
+fn modules_run(request: &EnvironmentRequest<'_>, outlook: &Outlook, task: &Task) -> Option<ModulesRun> {
     let present = match request.facts.map(|facts| &facts.modules) {
         Some(Known::Known(present)) => present,
         Some(Known::Unknown(_)) | None => return None,
     };
     let resource = request.engine.resource.to_string();
-    let install: Vec<String> = decision.install.keys().cloned().collect();
-    let update: Vec<String> = decision.update.keys().cloned().collect();
+    let Task { install, update, initialize, .. } = task;
+    let intent = RunIntent {
+        fingerprint: outlook.fingerprint.clone(),
+        initialize: *initialize,
+        install: install.clone(),
+        update: update.clone(),
+        former: outlook.former.clone(),
+    };
     let id = format!("{}\0{}\0{}", outlook.fingerprint, install.join(","), update.join(","));
     let operation_id = sha256_hex(id.as_bytes())[..ID_DIGITS].to_owned();
     let container = format!("{}-{APPLICATION_SERVICE}-update", request.engine.project.name);
@@ -216,21 +257,21 @@ fn modules_run(
     let once = ["--stop-after-init", "--workers=0", "--max-cron-threads=0", "--no-http"];
     words.extend(once.iter().map(|word| (*word).to_owned()));
     Some(ModulesRun {
-        body: Box::new(body(request, words, &resource, &operation_id)?),
+        body: Box::new(body(request, words, &resource, &operation_id, &intent)?),
         resource,
         container,
         operation_id: operation_id.clone(),
         database: request.database.clone(),
-        initialize,
-        install,
-        update,
+        initialize: *initialize,
+        install: install.clone(),
+        update: update.clone(),
         checksums: present.iter().map(|(name, module)| (name.clone(), module.checksum.clone())).collect(),
         versions: present
             .iter()
             .filter(|(_, module)| !module.version.is_empty())
             .map(|(name, module)| (name.clone(), module.version.clone()))
             .collect(),
-        is_whole: initialize || request.spec.odoo.modules.update != UpdateWhich::None,
+        is_whole: *initialize || request.spec.odoo.modules.update != UpdateWhich::None,
         stamp: stamp(request.image(), present),
         series: request.spec.odoo.version.clone(),
         timeout: update_timeout(request.spec),
@@ -244,6 +285,7 @@ fn body(
     words: Vec<String>,
     resource: &str,
     operation_id: &str,
+    intent: &RunIntent,
 ) -> Option<ContainerCreateBody> {
     let services = &request.engine.project.services;
     let service = services.iter().find(|service| service.name == APPLICATION_SERVICE)?;
@@ -254,6 +296,7 @@ fn body(
     body.labels = Some(HashMap::from([
         (labels::RUN.to_owned(), resource.to_owned()),
         (labels::OPERATION.to_owned(), operation_id.to_owned()),
+        (labels::RUN_INTENT.to_owned(), serde_json::to_string(intent).expect("an intent is JSON")),
     ]));
     let network = network_name(&request.engine.project.name);
     let host = body.host_config.get_or_insert_default();

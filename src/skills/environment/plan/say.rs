@@ -83,16 +83,18 @@ pub(super) fn outlook(
         }
     }
     if let Some(container) = request.running_update() {
-        let text =
-            format!("modules are being installed or updated in container `{container}`: it is waited for");
+        let text = format!(
+            "modules are being installed or updated in container `{container}`: when it has ended, the controller or `ipaictl apply` looks how"
+        );
         draft.notes.push(Note::new(NoteKind::Blocked, Some(subject.clone()), text));
         joined::leave(request, APPLICATION_SERVICE, "waits for the update under way", draft);
     }
     for (name, obstacle) in &outlook.judgement.obstacles {
-        let text = format!("module `{name}`: {obstacle}");
+        let text = format!("module `{name}`: {obstacle}; {}", obstacle.way_out());
         draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
     }
-    if outlook.judgement.is_unremembered {
+    // What a run that ended did is remembered once it has been looked at.
+    if outlook.judgement.is_unremembered && outlook.ended.is_none() {
         let text = "no checksums are remembered, so it can't be told which modules changed since they were last updated: \
                     `odoo.modules.update: all` updates all once and remembers";
         draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
