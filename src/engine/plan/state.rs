@@ -77,10 +77,10 @@ pub(super) fn state(situation: &Situation<'_, '_>, current: &ContainerFacts, dec
         let never_ran = current.state.status == ContainerStatus::Created;
         let drift = DriftClass::State;
         let class = match never_ran {
+            _ if situation.request.was_not_to_run() => Class::Change,
             true => {
                 situation.request.class_if_applied(&situation.subject(), &situation.wanted.spec_hash, drift)
             }
-            false if situation.request.was_not_to_run() => Class::Change,
             false => Class::Drift(drift),
         };
         let mut step = situation.step(Action::Start, class, cause, Risk::None);
