@@ -237,6 +237,12 @@ fn print(session: &mut Session, context: &Context, report: &PassReport) -> Resul
         })?,
     }
     left::say_ways_out(session, latest(report));
+    // What was done may have shown what else is to be done, such as a database that can be read now.
+    if report.result == Some(RunResult::Applied) && !latest(report).steps.is_empty() {
+        let count = latest(report).steps.len();
+        let steps = if count == 1 { "step is" } else { "steps are" };
+        session.ui.progress(&format!("Hint: {count} more {steps} possible now: `ipaictl apply` again."));
+    }
     Ok(())
 }
 

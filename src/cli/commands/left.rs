@@ -25,8 +25,8 @@ pub fn exit(plan: &Plan) -> Exit {
         Exit::Refused
     } else if has(NoteKind::Unhealthy) {
         Exit::Unhealthy
-    } else if notes(plan).any(|(_, note)| obstacle(note).is_some()) {
-        // What was asked for is not there: held, blocked, only reported, or waiting for a decision.
+    } else if !plan.steps.is_empty() || notes(plan).any(|(_, note)| obstacle(note).is_some()) {
+        // What was asked for is not there: possible only now, held, blocked, only reported, or waiting for a decision.
         Exit::Failed
     } else {
         Exit::Done
@@ -83,7 +83,7 @@ fn way_out(resource: &ResourcePlan, note: &Note) -> Option<String> {
             "{id} only reports this drift: `drift: {{mode: correct}}` in its specification lets it be put right."
         )),
         (NoteKind::Blocked, ..) => {
-            Some(format!("{id} is blocked: put right what it names, then `ipaictl apply` again."))
+            Some(format!("{id} is blocked: when what it names is over or put right, `ipaictl apply` again."))
         }
         _ => None,
     }

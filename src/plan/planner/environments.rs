@@ -137,6 +137,16 @@ fn code(
     let is_there = facts.is_some_and(|facts| facts.commit.as_deref() == Some(checkout.commit.as_str()));
     // What was never there replaces nothing.
     let replaces = facts.is_some_and(|facts| facts.exists) && !is_there;
+    if replaces && running(spec) == Running::Stopped {
+        // Its modules go with it, and nobody reads the database now.
+        let text = format!(
+            "stays at {} until the application is to run: modules are updated with the code",
+            short_commit(facts.and_then(|facts| facts.commit.as_deref()).unwrap_or_default())
+        );
+        let subject = Subject::checkout(checkout.path.clone());
+        draft.notes.push(Note::new(NoteKind::Reported, Some(subject), text));
+        return Files::default();
+    }
     if let Some(why) = outlook.hold.as_ref().filter(|_| replaces) {
         let subject = Subject::checkout(checkout.path.clone());
         let text = format!("is not moved to {}: {why}", short_commit(&checkout.commit));

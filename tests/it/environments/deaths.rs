@@ -88,3 +88,30 @@ fn an_update_that_fails_after_the_controller_died_is_taken_back_all_the_same() {
     assert_eq!(kept_logs(&shop, "ValueError: lab_fails"), 1, "the log of the run is kept");
     shop.expect("Stalled", "True", "ApplyFailed", "cannot be updated");
 }
+
+#[test]
+fn new_code_waits_while_the_environment_is_stopped_and_comes_with_its_update() {
+    let shop = Shop::new("stopped", "lab_plain", "");
+    shop.world.apply();
+    let before = code_at(&shop);
+    shop.world.edit(
+        "desired-state/app.yaml",
+        "  host: local\n",
+        "  host: local\n  run: stopped\n  drift: {mode: warn}\n",
+    );
+    shop.next(&["lab_plain"]);
+    shop.world.apply();
+    assert_eq!(code_at(&shop), before, "nobody reads the database now");
+    assert_eq!(shop.world.inspect("odoo", "{{.State.Running}}"), "false");
+    shop.world.edit("desired-state/app.yaml", "  run: stopped\n", "");
+    shop.world.commit("feat: it runs again");
+    // The database is read once its server runs: the code waits for that, and is never ahead of the database.
+    let said = shop.world.run(&["apply", "--yes"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.err.contains("`ipaictl apply` again"), "{}", said.err);
+    assert_eq!(shop.world.inspect("odoo", "{{.State.Running}}"), "true");
+    assert_eq!((code_at(&shop), shop.module("lab_plain")), (before, "installed 18.0.1.0.0".to_owned()));
+    shop.world.apply();
+    shop.world.assert_in_sync();
+    assert!(shop.module("lab_plain").starts_with("installed 18.0.1.1"), "{}", shop.module("lab_plain"));
+}
