@@ -47,7 +47,11 @@ impl WantedLayout {
         for declared in manifest.map_or(&[][..], |source| &source.repositories) {
             let (Some(path), Some(url)) = (&declared.path, &declared.url) else { continue };
             if let Some(other) = wanted.clones.iter().find(|other| overlap(&other.path, path)) {
-                let why = format!("{}: `{path}` and `{}` lie in one another", declared.place, other.path);
+                let how = match other.path == *path {
+                    true => "is the folder of another repository, too".to_owned(),
+                    false => format!("and `{}` lie in one another", other.path),
+                };
+                let why = format!("{}: `{path}` {how}", declared.place);
                 wanted.refused.push((path.clone(), why));
                 continue;
             }

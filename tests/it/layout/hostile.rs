@@ -33,6 +33,7 @@ fn an_unusable_manifest_is_an_error_with_its_place() {
         ("{\"oca_repositories\": [{\"name\": \"x\"}]}", "needs `url` and `path`"),
         ("[]", ":1:1: error: the file must hold an object, not a list"),
         ("{}", "there is no `oca_repositories`"),
+        ("{\"oca_repositoriez\": []}", "is `oca_repositoriez` meant?"),
     ] {
         let (_, ran) = with(text);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{text}: {}", ran.err);

@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use crate::model::problem::Location;
+use crate::model::problem::{Location, nearest};
 use crate::skills::layout::declared::{Declared, Form, Mount, Source, inside, name_of, resolve};
 use crate::skills::layout::jsonc::{self, Json, JsonKind};
 
@@ -78,7 +78,12 @@ impl Reader<'_> {
 
     fn manifest(&mut self, root: &Json) {
         if root.get("oca_repositories").is_none() {
-            self.wrong(root, "there is no `oca_repositories`");
+            let keys = match &root.kind {
+                JsonKind::Object(members) => members.iter().map(|member| member.key.as_str()).collect(),
+                _ => Vec::new(),
+            };
+            let meant = nearest("oca_repositories", keys).map(|key| format!("; is `{key}` meant?"));
+            self.wrong(root, format!("there is no `oca_repositories`{}", meant.unwrap_or_default()));
         }
         for item in self.list(root, "oca_repositories") {
             let (url, path) = (self.text(item, "url"), self.text(item, "path"));
