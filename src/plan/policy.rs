@@ -131,9 +131,7 @@ fn warned(mut step: DraftStep<Operation>, memory: &Memory) -> DraftStep<Operatio
 
 /// Remembers what others can't do without: a network that is merely not changed is still there.
 fn leave(step: &DraftStep<Operation>, left: &mut BTreeSet<Subject>) {
-    let is_made = matches!(step.action, Action::Create | Action::Pull | Action::Build | Action::Start);
-    // An application on code that its database was not updated to is worse than none.
-    if is_made || step.subject.kind == SubjectKind::Database {
+    if matches!(step.action, Action::Create | Action::Pull | Action::Build | Action::Start) {
         left.insert(step.subject.clone());
     }
 }

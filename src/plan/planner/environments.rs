@@ -11,7 +11,7 @@ use crate::model::draft::{Draft, DraftStep};
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::observed::observation::checkout_key;
-use crate::plan::policy::failed_before;
+use crate::plan::policy::{block_dependents, failed_before};
 use crate::plan::step::Operation;
 use crate::skills::environment::operation::EnvironmentOperation;
 use crate::skills::environment::plan::{
@@ -94,6 +94,11 @@ pub(super) fn plan_one(
     let mut steps = Draft::default();
     steps.extend(own, operation);
     put_back(environment, &outlook, &mut steps);
+    // The code could not be put back: an application on it, over a database that was not updated to it, is worse than none.
+    let is_there = commit_now(input, environment).is_some() && outlook.former.is_none();
+    if is_there && failure(input, &outlook).is_some() {
+        block_dependents(&mut steps, [database_subject(&environment.database)].into());
+    }
     image_first(&steps, &mut draft);
     finish(steps, &policy, &mut draft);
     part(input, &resource.id, host, draft)
