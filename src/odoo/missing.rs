@@ -20,8 +20,11 @@ use crate::model::problem::nearest;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Cause {
-    /// No declared repository has it, and nothing is known of it.
+    /// No declared repository that is cloned has it, and nothing is known of it.
     NoRepository {
+        /// How many of the declared repositories are not cloned, and may have it.
+        #[serde(skip_serializing_if = "is_zero")]
+        not_cloned: usize,
         /// A module that is there and has nearly this name.
         #[serde(skip_serializing_if = "Option::is_none")]
         nearest: Option<String>,
@@ -147,7 +150,13 @@ impl Question<'_> {
         // What is asked for may be a feature whose name is misspelled.
         let names =
             self.universe.names().into_iter().chain(self.catalogue.features.keys().map(String::as_str));
-        Cause::NoRepository { nearest: nearest(module, names).map(str::to_owned) }
+        self.nowhere(nearest(module, names).map(str::to_owned))
+    }
+
+    fn nowhere(&self, nearest: Option<String>) -> Cause {
+        let repositories = self.catalogue.repositories.iter();
+        let not_cloned = repositories.filter(|repository| !self.cloned.contains(&repository.path)).count();
+        Cause::NoRepository { not_cloned, nearest }
     }
 
     fn by_entry(&self, module: &str, entry: &Entry) -> Cause {
@@ -169,7 +178,7 @@ impl Question<'_> {
             if let Some(repository) = known {
                 return Cause::OtherRepository { repository: repository.to_owned() };
             }
-            return Cause::NoRepository { nearest: None };
+            return self.nowhere(None);
         }
         Cause::NotOnSeries {
             last_series: entry.last_series.clone(),
@@ -182,10 +191,16 @@ impl Cause {
     /// The cause as a sentence without its full stop.
     pub fn text(&self, series: &str) -> String {
         match self {
-            Cause::NoRepository { nearest: Some(name) } => {
-                format!("in no repository of the manifest; did you mean `{name}`?")
+            Cause::NoRepository { not_cloned, nearest } => {
+                let unseen = match not_cloned {
+                    0 => String::new(),
+                    1 => " that is cloned (1 is not)".to_owned(),
+                    more => format!(" that is cloned ({more} are not)"),
+                };
+                let meant =
+                    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+                format!("in no repository of the manifest{unseen}{meant}")
             }
-            Cause::NoRepository { nearest: None } => "in no repository of the manifest".to_owned(),
             Cause::NotCloned { repository, path } => {
                 format!("in {repository}, which is not cloned to `{path}`")
             }
@@ -231,6 +246,11 @@ impl Cause {
             _ => return None,
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The short name of a declared repository among those that a cause names.

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use git2::{BranchType, Oid, Repository};
 use tokio_util::sync::CancellationToken;
 
-use super::checks::clones::{Judged, judge};
+use super::checks::clones::{Judged, broken, judge};
 use super::facts::{CloneFacts, Place};
-use super::observe::look;
+use super::observe::{kept, look};
 use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
 use crate::clients::git::{Git, GitError, Remote};
 use crate::clients::git_address::check_address;
@@ -150,6 +150,10 @@ pub async fn run_operation(
                 Err(err) => return Err(file("look at", path, err)),
             }
             is_no_link(path.parent().unwrap_or(path), Path::new(checkout))?;
+            let inside = path.strip_prefix(checkout).ok().and_then(Path::to_str).unwrap_or_default();
+            if let Some(why) = kept(Path::new(checkout), inside) {
+                return Err(conflict(path, why));
+            }
             Ok(LayoutDone { already: false, said: vec![move_aside(path, aside)?] })
         }
     }
@@ -297,6 +301,7 @@ fn name(place: &Place) -> String {
         Place::NotAFolder => "not a folder".to_owned(),
         Place::Plain => "files without a clone".to_owned(),
         Place::Half(why) => format!("an incomplete clone: {why}"),
+        Place::Broken { why, work } => broken(why, work),
         Place::Clone(facts) => format!("a clone at {}", facts.commit),
         Place::Unreadable(why) => why.clone(),
     }

@@ -18,8 +18,15 @@ pub enum Place {
     NotAFolder,
     /// Files, and no clone.
     Plain,
-    /// A clone that was never completed.
+    /// A clone that was never completed, and why it is not.
     Half(String),
+    /// One that is not complete and holds what somebody would miss.
+    Broken {
+        /// Why it is not complete.
+        why: String,
+        /// What would be missed.
+        work: String,
+    },
     /// A clone.
     Clone(Box<CloneFacts>),
     /// It can't be told.
@@ -61,6 +68,8 @@ pub enum Kind {
         is_clone: bool,
         /// Whether nothing is in it.
         is_empty: bool,
+        /// Why nobody else may move it, when it lies among the repositories and is none of them.
+        kept: Option<String>,
     },
     /// A symbolic link.
     Link {

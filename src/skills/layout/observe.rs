@@ -1,6 +1,7 @@
 //! Looks at the folders of a checkout; changes nothing and touches no network.
 
 mod clone;
+mod half;
 mod tree;
 pub mod verify;
 
@@ -12,6 +13,7 @@ use std::path::Path;
 use git2::Repository;
 
 pub use self::clone::look;
+pub use self::tree::kept;
 use self::verify::{VerifyError, VerifyRequest, verify_checkout};
 use super::declared::{Form, Source};
 use super::facts::{Facts, Place};
@@ -98,6 +100,8 @@ pub fn observe_layout(
                 })
                 .collect();
             seen = found.places;
+            let paths = wanted.clones.iter().map(|clone| &clone.path);
+            facts.undeclared = paths.into_iter().find(|path| !seen.contains_key(*path)).cloned();
         }
         Err(err) => facts.unchecked = Some(verify_problem(&err)),
     }

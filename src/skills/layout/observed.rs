@@ -32,6 +32,9 @@ pub struct LayoutFacts {
     /// Checks that are not sound.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// A folder that the wanted commit declares and the files of the checkout do not: it is at another commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undeclared: Option<String>,
     /// Why the checks could not be made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchecked: Option<String>,

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::checks::clones::{Judged, judge};
+use super::checks::clones::{Judged, broken, judge};
 use super::devcontainer::{WantedMounts, differs_in_mounts_alone, with_mounts};
 use super::facts::Place;
 use super::observed::{DevcontainerFacts, Finding, LayoutFacts};
 use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
 use super::report::Verdict;
 use super::spec::{Fix, LayoutSpec, Orphans};
-use super::wanted::{WantedClone, WantedLayout};
+use super::wanted::{WantedClone, WantedLayout, overlap};
 use crate::model::change::{Action, Class, DriftClass, FieldDiff, Subject};
 use crate::model::draft::{Draft, DraftStep};
 use crate::model::hash::sha256_hex;
@@ -134,6 +134,7 @@ impl LayoutRequest<'_> {
         let facts = match place {
             None => return draft.unknown(Some(subject), "it was not looked at"),
             Some(Place::Unreadable(why)) => return draft.unknown(Some(subject), why.clone()),
+            Some(Place::Broken { why, work }) => return draft.notes.push(ask(broken(why, work))),
             Some(Place::NotAFolder) => return draft.notes.push(ask("not a folder: move it away".to_owned())),
             Some(Place::Plain) => {
                 return draft.notes.push(ask("files without a clone: move them away".to_owned()));
@@ -203,13 +204,22 @@ impl LayoutRequest<'_> {
     }
 
     fn orphans(&self, draft: &mut Draft<LayoutOperation>) {
-        if self.is_moving {
+        if self.is_moving || self.facts.undeclared.is_some() {
             return;
         }
-        for orphan in self.facts.findings.iter().filter(|finding| finding.id == "orphan") {
+        // Roots that only the wanted commit declares are nobody's orphans either.
+        let folders = self.wanted.folders();
+        let is_wanted = |path: &str| folders.iter().any(|folder| overlap(folder, path));
+        let orphans = self.facts.findings.iter().filter(|finding| finding.id == "orphan");
+        for orphan in orphans.filter(|orphan| !is_wanted(&orphan.subject)) {
             let path = self.absolute(&orphan.subject);
             let subject = Subject::folder(path.clone());
             match self.spec.orphans {
+                Orphans::Quarantine if orphan.verdict == Verdict::Conflict => {
+                    let class = Class::Drift(DriftClass::OrphanUnowned);
+                    let why = format!("is not moved: {}", orphan.cause);
+                    draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, why));
+                }
                 Orphans::Report => {
                     let class = Class::Drift(DriftClass::OrphanUnowned);
                     draft.notes.push(Note::difference(
@@ -237,6 +247,9 @@ impl LayoutRequest<'_> {
 
     fn devcontainer(&self, draft: &mut Draft<LayoutOperation>) {
         let Some(file) = &self.spec.devcontainer else { return };
+        if self.facts.undeclared.is_some() && !self.is_moving {
+            return;
+        }
         let subject = Subject::file(self.absolute(file));
         if let Some(why) = self.facts.unread.as_ref().filter(|_| !self.is_moving) {
             return draft.unknown(Some(subject), why.clone());
@@ -315,6 +328,12 @@ impl LayoutRequest<'_> {
         }
         if let Some(why) = &self.facts.unchecked {
             return draft.unknown(None, format!("the layout could not be checked: {why}"));
+        }
+        if let Some(path) = &self.facts.undeclared {
+            let text = format!(
+                "waits for its checkout, whose commit does not declare `{path}` yet: mounts, orphans and the other checks"
+            );
+            return draft.notes.push(Note::new(NoteKind::Blocked, None, text));
         }
         let mut by_id: BTreeMap<(&str, Verdict), Vec<&Finding>> = BTreeMap::new();
         for finding in self.facts.findings.iter().filter(|finding| !TOLD.contains(&finding.id.as_str())) {

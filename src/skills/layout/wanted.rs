@@ -88,7 +88,8 @@ impl WantedLayout {
     }
 }
 
-fn overlap(one: &str, other: &str) -> bool {
+/// Whether one of two folders is or holds the other.
+pub fn overlap(one: &str, other: &str) -> bool {
     use super::declared::is_within;
     is_within(one, other) || is_within(other, one)
 }

@@ -175,7 +175,10 @@ fn every_cause_of_a_missing_module_is_told_apart() {
     for (module, expected) in [
         ("web_responsive", "notCloned: in OCA/web, which is not cloned to `addons/oca/web`"),
         ("auth_admin_passkey", "otherRepository: lives in OCA/server-auth, which is not in the manifest"),
-        ("stock_picking_line_sequence", "noRepository: in no repository of the manifest"),
+        (
+            "stock_picking_line_sequence",
+            "noRepository: in no repository of the manifest that is cloned (18 are not)",
+        ),
         ("mass_editing", "renamed: now `server_action_mass_edit` in OCA/server-ux"),
         (
             "account_statement_import",

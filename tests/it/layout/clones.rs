@@ -94,8 +94,13 @@ fn what_is_no_complete_clone_is_told_apart() {
     fs::remove_dir_all(scene.folder()).unwrap();
     scene.clone(&["--no-checkout"]);
     scene.says("clone", "drift", "never completed: its files were never written");
-    fs::remove_dir_all(scene.folder().join(".git/objects")).unwrap();
-    scene.says("clone", "drift", "never completed");
+    fs::create_dir(scene.folder().join("queue_job")).unwrap();
+    fs::write(scene.folder().join("queue_job/__manifest__.py"), "{'na").unwrap();
+    scene.says("clone", "drift", "never completed: its files were never written");
+    fs::remove_dir_all(scene.folder().join(".git/refs")).unwrap();
+    fs::remove_dir_all(scene.folder().join("queue_job")).unwrap();
+    fs::remove_file(scene.folder().join(".git/packed-refs")).unwrap();
+    scene.says("clone", "drift", "never completed: git does not take it for a repository");
     fs::remove_dir_all(scene.folder()).unwrap();
     write(&scene.folder().join("README"), "x");
     scene.says("clone", "conflict", "files without a clone");
@@ -155,6 +160,51 @@ fn what_somebody_works_on_is_a_conflict_and_never_drift() {
     git(&scene.folder(), &["commit", "-qm", "mine"]);
     scene.says("clean", "conflict", "1 commit that the remote lacks");
     assert!(scene.folder().join("new.py").exists());
+}
+
+#[test]
+fn an_incomplete_clone_with_work_in_it_is_a_conflict() {
+    let scene = Scene::new();
+    let is_left = |work: &str| scene.says("clone", "conflict", &format!("with work in it: {work}"));
+    // A branch without commits, begun in a clone that is complete.
+    scene.clone(&[]);
+    git(&scene.folder(), &["checkout", "-q", "--orphan", "fresh"]);
+    is_left("later");
+    git(&scene.folder(), &["rm", "-rfq", "."]);
+    scene.says("clone", "drift", "never completed: nothing was ever checked out");
+    write(&scene.folder().join("new.py"), "x");
+    git(&scene.folder(), &["add", "new.py"]);
+    fs::remove_file(scene.folder().join("new.py")).unwrap();
+    is_left("new.py");
+    // Commits, stashed work, and files beside an index that was lost.
+    scene.clone(&[]);
+    git(&scene.folder(), &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    fs::remove_file(scene.folder().join(".git/index")).unwrap();
+    is_left("commits that no remote has on `18.0`");
+    scene.clone(&[]);
+    write(&scene.folder().join("queue_job/__manifest__.py"), "{'name': 'Mine'}");
+    git(&scene.folder(), &["stash", "-q"]);
+    fs::remove_file(scene.folder().join(".git/index")).unwrap();
+    is_left("stashed work");
+    scene.clone(&[]);
+    write(&scene.folder().join("queue_job/__manifest__.py"), "{'name': 'Mine'}");
+    fs::remove_file(scene.folder().join(".git/index")).unwrap();
+    is_left("queue_job/__manifest__.py");
+    // What a disk left of a clone that was full.
+    scene.clone(&[]);
+    fs::write(scene.folder().join(".git/HEAD"), "").unwrap();
+    is_left("later");
+}
+
+#[test]
+fn commits_of_a_branch_that_no_remote_has_are_somebodys_work() {
+    let scene = Scene::new();
+    scene.clone(&[]);
+    git(&scene.folder(), &["checkout", "-q", "-b", "feature"]);
+    scene.says("branch", "drift", "on `feature`");
+    git(&scene.folder(), &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    scene.says("clean", "conflict", "1 commit that the remote lacks");
+    scene.says("branch", "conflict", "on `feature`");
 }
 
 #[test]

@@ -71,13 +71,17 @@ fn four_are_cloned_at_a_time() {
 
 #[test]
 fn what_is_in_the_way_is_kept() {
-    let scene = Scene::new(&["web", "queue", "server-tools", "ai"]);
+    let scene = Scene::new(&["web", "queue", "server-tools", "ai", "social"]);
     scene.run(&["apply", "--yes", "--only", "Repository/code"]);
-    // An empty folder, a clone that was never completed, files without a clone, a link out of the checkout.
+    // An empty folder, clones that were never completed without and with work, files without a clone, a link out of
+    // the checkout.
     fs::create_dir_all(scene.clone("web")).unwrap();
-    fs::create_dir_all(scene.clone("queue")).unwrap();
-    git(&scene.clone("queue"), &["init", "-q"]);
-    write(&scene.clone("queue").join("note.txt"), "mine");
+    for name in ["queue", "social"] {
+        fs::create_dir_all(scene.clone(name)).unwrap();
+        git(&scene.clone(name), &["init", "-q"]);
+    }
+    write(&scene.clone("queue").join(".git/note.txt"), "mine");
+    write(&scene.clone("social").join("note.txt"), "mine");
     write(&scene.clone("server-tools").join("module/__manifest__.py"), "{}");
     symlink("/", scene.clone("ai")).unwrap();
     let ran = scene.apply();
@@ -85,7 +89,9 @@ fn what_is_in_the_way_is_kept() {
     assert!(ran.out.contains("files without a clone: move them away"), "{}", ran.out);
     assert_eq!((scene.head("web").1, scene.head("queue").1), ("18.0".to_owned(), "18.0".to_owned()));
     let aside = scene.checkout().with_file_name(".odoo.ipaictl-quarantine");
-    assert_eq!(fs::read_to_string(aside.join("addons/oca/queue/note.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(aside.join("addons/oca/queue/.git/note.txt")).unwrap(), "mine");
+    assert!(ran.out.contains("with work in it: note.txt"), "{}", ran.out);
+    assert!(scene.clone("social").join("note.txt").exists());
     assert!(scene.clone("server-tools").join("module/__manifest__.py").exists());
     assert!(fs::symlink_metadata(scene.clone("ai")).unwrap().is_symlink());
 }
@@ -246,6 +252,47 @@ fn orphans_are_reported_and_moved_aside_only_when_told_to() {
     write(&scene.checkout().join("addons/oca/old/other.txt"), "2");
     scene.applied();
     assert_eq!(fs::read_to_string(aside.with_file_name("old-2").join("other.txt")).unwrap(), "2");
+}
+
+#[test]
+fn what_the_commit_holds_and_what_somebody_works_on_are_no_orphans_to_move() {
+    let mut scene = Scene::new(&["web", "queue"]);
+    write(&scene.code().join("addons/oca/ours/__manifest__.py"), "{'name': 'Ours'}");
+    git(&scene.code(), &["add", "-f", "addons/oca/ours"]);
+    scene.describe(json!({"orphans": "quarantine"}));
+    scene.apply();
+    write(&scene.clone("queue").join("new.py"), "mine");
+    scene.declare(&["web"], json!({}));
+    let ran = scene.applied_with_decisions();
+    assert!(
+        ran.out.contains("is not moved: a module where repositories belong; the checkout's commit holds it"),
+        "{}",
+        ran.out
+    );
+    let ran = scene.applied_with_decisions();
+    assert!(ran.out.contains("uncommitted work in 1 file: new.py"), "{}", ran.out);
+    assert!(scene.clone("ours").exists() && scene.clone("queue").join("new.py").exists());
+    assert_eq!(git(&scene.checkout(), &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_the_wanted_commit_declares_is_no_orphan_of_a_checkout_that_is_behind() {
+    let mut scene = Scene::new(&["web", "queue"]);
+    scene.declare(&["web"], json!({}));
+    scene.describe(json!({"orphans": "quarantine"}));
+    scene.applied();
+    // Somebody's edit keeps the checkout where it is.
+    write(&scene.checkout().join("addons/own/shop/__manifest__.py"), "{'name': 'Mine'}");
+    scene.declare(&["web", "queue"], json!({}));
+    scene.apply();
+    assert!(scene.clone("queue").join(".git").exists());
+    let head = fs::metadata(scene.clone("queue")).unwrap().modified().unwrap();
+    for _ in 0..2 {
+        let ran = scene.run(&["layout", "fix", "--yes"]);
+        assert!(ran.out.contains("does not declare `addons/oca/queue` yet"), "{}\n{}", ran.out, ran.err);
+    }
+    assert_eq!(fs::metadata(scene.clone("queue")).unwrap().modified().unwrap(), head, "it stayed the same");
+    assert!(!scene.checkout().with_file_name(".odoo.ipaictl-quarantine").exists());
 }
 
 const DEVCONTAINER: &str = "\

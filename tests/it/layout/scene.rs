@@ -246,6 +246,13 @@ impl Scene {
         ran
     }
 
+    /// Applies what is possible beside what a person must decide.
+    pub fn applied_with_decisions(&self) -> Ran {
+        let ran = self.apply();
+        assert!(ran.code == 1 && ran.out.contains("needs a decision"), "{}\n{}", ran.out, ran.err);
+        ran
+    }
+
     pub fn diff(&self) -> String {
         self.run(&["diff", "Repository/code", "AddonsLayout/oca"]).out
     }

@@ -21,6 +21,7 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
             Some(Place::Missing) => (Verdict::Drift, "missing".to_owned()),
             Some(Place::Empty) => (Verdict::Drift, "an empty folder, no clone".to_owned()),
             Some(Place::Half(why)) => (Verdict::Drift, format!("a clone that was never completed: {why}")),
+            Some(Place::Broken { why, work }) => (Verdict::Conflict, broken(why, work)),
             Some(Place::NotAFolder) => (Verdict::Conflict, "not a folder: move it away".to_owned()),
             Some(Place::Plain) => (Verdict::Conflict, "files without a clone: move them away".to_owned()),
             Some(Place::Unreadable(why)) => (Verdict::Unknown, why.clone()),
@@ -28,6 +29,11 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
         };
         checks.add("clone", path, verdict, cause);
     }
+}
+
+/// Why an incomplete clone is left to a person.
+pub fn broken(why: &str, work: &str) -> String {
+    format!("an incomplete clone ({why}) with work in it: {work}")
 }
 
 fn short(commit: &str) -> String {
@@ -136,7 +142,7 @@ fn clean(path: &str, facts: &CloneFacts, checks: &mut Checks) {
 }
 
 /// What somebody would miss.
-fn work(facts: &CloneFacts) -> Option<String> {
+pub fn work(facts: &CloneFacts) -> Option<String> {
     let mut causes = Vec::new();
     if facts.dirty_count > 0 {
         let more = if facts.dirty_count > facts.dirty.len() { ", …" } else { "" };

@@ -37,8 +37,12 @@ fn orphans(input: &Input<'_>, checks: &mut Checks) {
         let Some(listing) = input.facts.listings.get(home) else { continue };
         for (name, kind) in listing.iter().filter(|(name, _)| !name.starts_with('.')) {
             let path = join(home, name);
-            let Kind::Folder { is_module, is_clone, is_empty } = kind else { continue };
+            let Kind::Folder { is_module, is_clone, is_empty, kept } = kind else { continue };
             if declared.contains(path.as_str()) || input.catalogue.roots.contains(&path) {
+                continue;
+            }
+            // A root of modules may be a folder of repositories as well.
+            if *is_module && input.catalogue.roots.iter().any(|root| root == home) {
                 continue;
             }
             let what = match (is_module, is_clone, is_empty) {
@@ -47,7 +51,10 @@ fn orphans(input: &Input<'_>, checks: &mut Checks) {
                 (_, _, true) => "an empty folder that no manifest declares",
                 _ => "files that no manifest declares",
             };
-            checks.add("orphan", &path, Verdict::Drift, what);
+            match kept {
+                Some(why) => checks.add("orphan", &path, Verdict::Conflict, format!("{what}; {why}")),
+                None => checks.add("orphan", &path, Verdict::Drift, what),
+            }
         }
     }
 }

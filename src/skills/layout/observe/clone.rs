@@ -4,8 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusShow};
+use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusShow, Tree};
 
+use super::half::{work_around, work_in};
 use crate::skills::layout::declared::Source;
 use crate::skills::layout::facts::{CloneFacts, Place};
 
@@ -49,7 +50,8 @@ pub fn look(path: &Path, pin: Option<&str>) -> Place {
             return Place::Unreadable(format!("{}: {cure}", err.message()));
         }
         Err(err) if matches!(err.code(), ErrorCode::NotFound | ErrorCode::Invalid) => {
-            return Place::Half(format!("git does not take it for a repository: {}", err.message()));
+            let why = format!("git does not take it for a repository: {}", err.message());
+            return half(why, Ok(work_around(path)));
         }
         // libgit2 refuses a repository of another owner, as git does.
         Err(err) => return Place::Unreadable(err.message().to_owned()),
@@ -57,24 +59,34 @@ pub fn look(path: &Path, pin: Option<&str>) -> Place {
     inside(&repository, pin)
 }
 
+/// A clone that was never completed, unless it holds what somebody would miss.
+fn half(why: String, work: Result<Option<String>, git2::Error>) -> Place {
+    match work {
+        Ok(None) => Place::Half(why),
+        Ok(Some(work)) => Place::Broken { why, work },
+        Err(err) => Place::Broken { why, work: format!("what can't be read: {}", err.message()) },
+    }
+}
+
 fn inside(repository: &Repository, pin: Option<&str>) -> Place {
+    let half = |why: String, tree: Option<&Tree<'_>>| half(why, work_in(repository, tree));
     let head = match repository.head() {
         Ok(head) => head,
         Err(err) if matches!(err.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
-            return Place::Half("nothing was ever checked out".to_owned());
+            return half("nothing was ever checked out".to_owned(), None);
         }
-        Err(err) => return Place::Half(format!("HEAD can't be read: {}", err.message())),
+        Err(err) => return half(format!("HEAD can't be read: {}", err.message()), None),
     };
     let commit = match head.peel_to_commit() {
         Ok(commit) => commit,
-        Err(err) => return Place::Half(format!("the commit of HEAD is not there: {}", err.message())),
+        Err(err) => return half(format!("the commit of HEAD is not there: {}", err.message()), None),
     };
     let Ok(tree) = commit.tree() else {
-        return Place::Half(format!("the files of {} are not there", commit.id()));
+        return half(format!("the files of {} are not there", commit.id()), None);
     };
     let is_written = tree.is_empty() || fs::metadata(repository.path().join("index")).is_ok();
     if !is_written {
-        return Place::Half("its files were never written".to_owned());
+        return half("its files were never written".to_owned(), Some(&tree));
     }
     let mut facts = CloneFacts {
         url: repository.find_remote("origin").ok().and_then(|remote| remote.url().ok().map(str::to_owned)),
@@ -108,18 +120,22 @@ fn branch(head: &git2::Reference<'_>) -> Option<String> {
 
 fn ahead(repository: &Repository, branch: Option<&str>, commit: Oid) -> Result<usize, git2::Error> {
     let Some(branch) = branch else { return unnamed(repository, commit) };
-    // A branch that the remote does not have stays where it is, whatever is checked out.
     match repository.refname_to_id(&format!("refs/remotes/origin/{branch}")) {
         Ok(upstream) => repository.graph_ahead_behind(commit, upstream).map(|(ahead, _)| ahead),
-        Err(_) => Ok(0),
+        // A branch of somebody's own: what no branch of a remote has.
+        Err(_) => beyond(repository, commit, "refs/remotes/*"),
     }
 }
 
 /// Commits of a detached HEAD that nothing else leads to: they would be lost to everybody but git's own log.
 fn unnamed(repository: &Repository, commit: Oid) -> Result<usize, git2::Error> {
+    beyond(repository, commit, "*")
+}
+
+fn beyond(repository: &Repository, commit: Oid, references: &str) -> Result<usize, git2::Error> {
     let mut walk = repository.revwalk()?;
     walk.push(commit)?;
-    walk.hide_glob("*")?;
+    walk.hide_glob(references)?;
     Ok(walk.take(UNNAMED_MAX).count())
 }
 

@@ -5,9 +5,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use git2::{ErrorCode, Index, Repository};
+
 use super::Wanted;
+use super::clone::look;
 use crate::model::problem::printable;
-use crate::skills::layout::facts::{Facts, Kind, Modes, join};
+use crate::skills::layout::checks::clones::{broken, work};
+use crate::skills::layout::facts::{Facts, Kind, Modes, Place, join};
 
 /// Entries of one folder that are listed; the fullest real one has some 700.
 const ENTRIES_MAX: usize = 20_000;
@@ -29,6 +33,7 @@ pub(super) fn list(checkout: &Path, wanted: &Wanted, facts: &mut Facts) {
     for folder in &folders {
         list_one(checkout, &root, folder, facts);
     }
+    keep(checkout, wanted, facts);
     // What differs from a declared folder by case alone is one with it on other machines, so it is looked into as well.
     for (one, other) in facts.twins() {
         for folder in [one, other] {
@@ -40,6 +45,62 @@ pub(super) fn list(checkout: &Path, wanted: &Wanted, facts: &mut Facts) {
     for path in wanted.roots.iter().chain(wanted.repositories.iter().map(|(path, _)| path)) {
         if let Some(modes) = modes(&checkout.join(path), path, wanted.owner) {
             facts.modes.insert(path.clone(), modes);
+        }
+    }
+}
+
+/// Looks whether somebody would miss what lies among the repositories and is none of them.
+fn keep(checkout: &Path, wanted: &Wanted, facts: &mut Facts) {
+    let declared: BTreeSet<&str> = wanted.repositories.iter().map(|(path, _)| path.as_str()).collect();
+    let homes: BTreeSet<&str> = declared.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+    let mut tracked = None;
+    for (home, listing) in facts.listings.iter_mut().filter(|(home, _)| homes.contains(home.as_str())) {
+        for (name, kind) in listing.iter_mut() {
+            let path = join(home, name);
+            let Kind::Folder { kept, .. } = kind else { continue };
+            if !declared.contains(path.as_str()) {
+                let tracked = tracked.get_or_insert_with(|| Tracked::read(checkout));
+                *kept = tracked.kept(checkout, &path);
+            }
+        }
+    }
+}
+
+/// Why a folder of a checkout is not moved: its commit holds it, or somebody works in it.
+pub fn kept(checkout: &Path, path: &str) -> Option<String> {
+    Tracked::read(checkout).kept(checkout, path)
+}
+
+/// What git keeps of a checkout; `None` outside of git, `Err` where that can't be read.
+struct Tracked(Result<Option<Index>, String>);
+
+impl Tracked {
+    fn read(checkout: &Path) -> Self {
+        let index = Repository::open(checkout).and_then(|repository| repository.index());
+        Tracked(match index {
+            Ok(index) => Ok(Some(index)),
+            Err(err) if err.code() == ErrorCode::NotFound => Ok(None),
+            Err(err) => Err(err.message().to_owned()),
+        })
+    }
+
+    fn kept(&self, checkout: &Path, path: &str) -> Option<String> {
+        match &self.0 {
+            Err(why) => return Some(format!("whether the checkout's commit holds it can't be read: {why}")),
+            Ok(Some(index)) => {
+                let is_tracked = index.get_path(Path::new(path), 0).is_some()
+                    || index.find_prefix(Path::new(&format!("{path}/"))).is_ok();
+                if is_tracked {
+                    return Some("the checkout's commit holds it".to_owned());
+                }
+            }
+            Ok(None) => {}
+        }
+        match look(&checkout.join(path), None) {
+            Place::Clone(facts) => work(&facts),
+            Place::Broken { why, work } => Some(broken(&why, &work)),
+            Place::Unreadable(why) => Some(why),
+            Place::Missing | Place::Empty | Place::NotAFolder | Place::Plain | Place::Half(_) => None,
         }
     }
 }
@@ -82,6 +143,7 @@ fn kind(path: &Path, root: &Path) -> Kind {
             is_module: ["__manifest__.py", "__openerp__.py"].iter().any(|name| path.join(name).is_file()),
             is_clone: path.join(".git").exists(),
             is_empty: fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
+            kept: None,
         },
         _ => Kind::File,
     }
@@ -90,7 +152,7 @@ fn kind(path: &Path, root: &Path) -> Kind {
 /// Owner and mode of a root, of its modules and of their manifests.
 fn modes(path: &Path, shown: &str, owner: Option<(u32, u32)>) -> Option<Modes> {
     let mut found = Modes::default();
-    look(path, shown, owner, &mut found)?;
+    look_at(path, shown, owner, &mut found)?;
     for entry in fs::read_dir(path).ok()?.take(ENTRIES_MAX).flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') {
@@ -98,16 +160,16 @@ fn modes(path: &Path, shown: &str, owner: Option<(u32, u32)>) -> Option<Modes> {
         }
         let shown = format!("{shown}/{}", printable(&name));
         if entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && look(&entry.path(), &shown, owner, &mut found).is_some()
+            && look_at(&entry.path(), &shown, owner, &mut found).is_some()
         {
             let manifest = entry.path().join("__manifest__.py");
-            let _ = look(&manifest, &format!("{shown}/__manifest__.py"), owner, &mut found);
+            let _ = look_at(&manifest, &format!("{shown}/__manifest__.py"), owner, &mut found);
         }
     }
     Some(found)
 }
 
-fn look(path: &Path, shown: &str, owner: Option<(u32, u32)>, found: &mut Modes) -> Option<()> {
+fn look_at(path: &Path, shown: &str, owner: Option<(u32, u32)>, found: &mut Modes) -> Option<()> {
     let metadata = fs::symlink_metadata(path).ok().filter(|metadata| !metadata.is_symlink())?;
     found.seen += 1;
     let name = |list: &mut Vec<String>, text: String| {
