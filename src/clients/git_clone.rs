@@ -34,6 +34,8 @@ const FINAL: &[&str] = &[
     "Host key",
     "returned error: 4",
     "no space is left",
+    "would be overwritten",
+    ".lock': File exists",
 ];
 
 /// A clone to make, or one that is there.
@@ -108,15 +110,6 @@ impl WorkTree<'_> {
             let arguments = ["checkout", "--progress", "--no-overwrite-ignore", "--no-recurse-submodules"];
             let arguments = arguments.iter().chain(how).chain(&["--"]).map(OsStr::new);
             self.ask("checking out", self.path, arguments).await
-        })
-        .await
-    }
-
-    /// Moves the checked out branch forward to another one; git refuses when it has commits of its own.
-    pub async fn fast_forward(&self, to: &str) -> Result<(), GitError> {
-        self.again_and_again(|| async {
-            let arguments = ["merge", "--quiet", "--ff-only", "--no-overwrite-ignore", to];
-            self.ask("moving the branch forward", self.path, arguments.iter().map(OsStr::new)).await
         })
         .await
     }

@@ -37,6 +37,13 @@ fn reason(said: &str, has_credential: bool) -> String {
         line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("error: ")).map(str::to_owned)
     };
     let mut reasons: Vec<String> = said.lines().filter_map(fatal).collect();
+    // Lines that are indented belong to the reason before them: files, for one.
+    if let Some(reason) = reasons.last_mut() {
+        let files: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix('\t')).collect();
+        if reason.ends_with(':') && !files.is_empty() {
+            *reason = format!("{reason} {}", files.join(", "));
+        }
+    }
     if reasons.iter().any(|reason| reason.contains("askpass") || reason.contains("could not read Username")) {
         return match has_credential {
             true => "the remote doesn't take the credential".to_owned(),

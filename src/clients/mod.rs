@@ -1,7 +1,9 @@
 //! One file per outside system, a concrete struct each. Errors are bounded and carry no secret.
 
 pub mod process;
+pub mod git_lock;
 mod git_message;
+pub mod git_moving;
 pub mod git_url;
 pub mod git_address;
 pub mod git;

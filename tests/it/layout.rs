@@ -3,6 +3,7 @@
 mod clones;
 mod fixes;
 mod hostile;
+mod interrupted;
 mod observed;
 mod plans;
 mod scene;

@@ -164,6 +164,8 @@ impl Driver {
                 );
                 self.vitals.world_is_observed();
                 self.queue.release();
+                // A night that was missed is made up for at once, not at the next full minute.
+                self.run_schedule(Utc::now(), now).await;
             }
             Err(err) => {
                 telemetry::count_error(Phase::Observe);

@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::clones::{Judged, broken, judge};
 use super::facts::{CloneFacts, Place};
-use super::observe::{kept, look};
+use super::observe::{is_half_moved, kept, look};
 use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
 use crate::clients::git::{Git, GitError, Remote};
 use crate::clients::git_address::check_address;
 use crate::clients::git_clone::WorkTree;
+use crate::clients::git_lock::{locks, put_aside};
+use crate::clients::git_moving::{begin, end};
 use crate::clients::git_url::RemoteUrl;
 use crate::model::hash::sha256_hex;
 
@@ -219,6 +221,14 @@ async fn switch(target: &SwitchTarget, context: &LayoutContext<'_>) -> Result<La
         }
         Judged::Movable(_) => {}
     }
+    let left = read(path, |repository| Ok(locks(repository.path()).left))?;
+    put_aside(&left).map_err(|err| file("put aside the locks of", path, err))?;
+    let is_sound = |facts: &CloneFacts| {
+        judge(&target.url, &target.branch, target.commit.as_deref(), facts) == Judged::Sound
+    };
+    if matches!(look(path, target.commit.as_deref()), Place::Clone(facts) if is_sound(&facts)) {
+        return Ok(LayoutDone { already: false, said: vec!["put aside what a git process left".to_owned()] });
+    }
     let url = remote_url(&target.url)?;
     let addresses = check_address(&url, context.allow).await.map_err(LayoutError::Address)?;
     let remote = Remote { url: &url, credential: None, addresses: addresses.as_deref() };
@@ -228,7 +238,7 @@ async fn switch(target: &SwitchTarget, context: &LayoutContext<'_>) -> Result<La
             if !has_commit(path, commit)? {
                 tree.fetch_commit(commit).await?;
             }
-            tree.checkout(&["--quiet", "--detach", commit]).await?;
+            move_to(&tree, path, commit, &["--detach", commit]).await?;
         }
         None => to_branch(&tree, path, &target.branch).await?,
     }
@@ -256,39 +266,56 @@ async fn to_branch(tree: &WorkTree<'_>, path: &Path, branch: &str) -> Result<(),
         Ok(Some(repository.graph_ahead_behind(local, remote)?.0))
     })?;
     match ahead {
-        Some(0) => {
-            tree.checkout(&["--quiet", branch]).await?;
-            tree.fast_forward(&upstream).await?;
-        }
+        Some(0) | None => {}
         Some(count) => {
             let why = format!("its branch `{branch}` has {count} commits that the remote lacks");
             return Err(conflict(path, why));
         }
-        None => {
-            tree.checkout(&["--quiet", "--no-track", "-b", branch, &upstream]).await?;
-            read(path, |repository| {
-                // A clone of one branch fetches no other one by itself, and git follows only what it fetches.
-                let is_fetched = |remote: &git2::Remote<'_>| {
-                    let name = format!("refs/heads/{branch}");
-                    remote.refspecs().any(|refspec| refspec.src_matches(&name))
-                };
-                if !is_fetched(&repository.find_remote("origin")?) {
-                    let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
-                    repository.remote_add_fetch("origin", &refspec)?;
-                }
-                let mut config = repository.config()?;
-                config.set_str(&format!("branch.{branch}.remote"), "origin")?;
-                config.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))
-            })?;
-        }
+    }
+    // The branch moves forward with the files: one that was only switched to would look as if it had.
+    let fetched = read(path, |repository| repository.refname_to_id(&format!("refs/remotes/{upstream}")))?;
+    move_to(tree, path, &fetched.to_string(), &["--no-track", "-B", branch, &upstream]).await?;
+    if ahead.is_none() {
+        read(path, |repository| {
+            // A clone of one branch fetches no other one by itself, and git follows only what it fetches.
+            let is_fetched = |remote: &git2::Remote<'_>| {
+                let name = format!("refs/heads/{branch}");
+                remote.refspecs().any(|refspec| refspec.src_matches(&name))
+            };
+            if !is_fetched(&repository.find_remote("origin")?) {
+                let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+                repository.remote_add_fetch("origin", &refspec)?;
+            }
+            let mut config = repository.config()?;
+            config.set_str(&format!("branch.{branch}.remote"), "origin")?;
+            config.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))
+        })?;
     }
     Ok(())
+}
+
+/// Moves the files to a commit. What a move that was broken off left is in the commit that it was to reach, and makes room.
+async fn move_to(tree: &WorkTree<'_>, path: &Path, commit: &str, how: &[&str]) -> Result<(), LayoutError> {
+    let is_half = read(path, |repository| {
+        let is_half = is_half_moved(repository)?;
+        // Until this one is through, the former target keeps what is there.
+        if !is_half {
+            begin(repository, Oid::from_str(commit)?)?;
+        }
+        Ok(is_half)
+    })?;
+    let mut arguments = vec!["--quiet"];
+    arguments.extend(is_half.then_some("--force"));
+    arguments.extend(how);
+    tree.checkout(&arguments).await?;
+    read(path, end)
 }
 
 fn verified(path: &Path, commit: Option<&str>) -> Result<Box<CloneFacts>, LayoutError> {
     let wrong = |why: String| LayoutError::NotVerified { path: path.to_owned(), why };
     match look(path, commit) {
-        Place::Clone(facts) if facts.dirty_count == 0 => Ok(facts),
+        Place::Clone(facts) if facts.dirty_count == 0 && facts.interrupted.is_none() => Ok(facts),
+        Place::Clone(facts) if facts.dirty_count == 0 => Err(wrong(facts.interrupted.unwrap_or_default())),
         Place::Clone(facts) => Err(wrong(format!("`{}` differs from its commit", facts.dirty.join("`, `")))),
         other => Err(wrong(name(&other))),
     }

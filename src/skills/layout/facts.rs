@@ -51,6 +51,8 @@ pub struct CloneFacts {
     pub dirty_count: usize,
     /// What somebody is in the middle of, such as a merge.
     pub operation: Option<String>,
+    /// What a git process left that was killed in it, and another one completes.
+    pub interrupted: Option<String>,
     /// Whether the wanted commit is among its objects.
     pub has_pin: bool,
     /// Commits of its own that the remote's branch lacks, as of the last fetch; detached ones that no branch or tag has.

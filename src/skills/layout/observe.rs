@@ -12,7 +12,7 @@ use std::path::Path;
 
 use git2::Repository;
 
-pub use self::clone::look;
+pub use self::clone::{is_half_moved, look};
 pub use self::tree::kept;
 use self::verify::{VerifyError, VerifyRequest, verify_checkout};
 use super::declared::{Form, Source};

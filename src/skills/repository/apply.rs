@@ -12,6 +12,8 @@ use super::checkout::{CheckoutFacts, CheckoutTarget};
 use super::observe::read_checkout;
 use super::restore::restore;
 use crate::clients::git::{Git, GitError};
+use crate::clients::git_lock::{locks, put_aside};
+use crate::clients::git_moving::{begin, end, half_moved};
 use crate::model::hash::sha256_hex;
 use crate::model::known::Known;
 
@@ -201,11 +203,16 @@ async fn move_in_place(
 fn idle(path: &Path) -> Result<Repository, CheckoutError> {
     let record = |err| CheckoutError::Record { what: "the checkout", path: path.to_owned(), err };
     let repository = Repository::open(path).map_err(record)?;
-    if repository.state() == RepositoryState::Clean {
-        return Ok(repository);
+    let busy = |operation| Err(CheckoutError::Busy { path: path.to_owned(), operation });
+    if repository.state() != RepositoryState::Clean {
+        return busy(format!("{:?}", repository.state()).to_lowercase());
     }
-    let operation = format!("{:?}", repository.state()).to_lowercase();
-    Err(CheckoutError::Busy { path: path.to_owned(), operation })
+    let locks = locks(repository.path());
+    if let Some(held) = locks.held {
+        return busy(format!("a command of git, which holds `{}`", held.display()));
+    }
+    put_aside(&locks.left).map_err(|err| CheckoutError::Folder { path: path.to_owned(), err })?;
+    Ok(repository)
 }
 
 /// Gives a commit that only this checkout has a name of ours, so that git never collects it.
@@ -241,12 +248,33 @@ async fn fetch_commit(git: &Git, target: &CheckoutTarget, path: &Path) -> Result
 }
 
 async fn checkout(git: &Git, target: &CheckoutTarget, path: &Path) -> Result<(), CheckoutError> {
+    let is_half = noted(path, |repository| {
+        let is_half = half_moved(repository)?.is_some();
+        // Until this move is through, the former target keeps what is there.
+        if !is_half {
+            begin(repository, Oid::from_str(&target.commit)?)?;
+        }
+        Ok(is_half)
+    })?;
     let checkout = git
         .local(Some(path))
         .args(["checkout", "--quiet", "--detach", "--no-overwrite-ignore", "--no-recurse-submodules"])
+        .args(is_half.then_some("--force"))
         .args([target.commit.as_str(), "--"]);
     git.run("checking the commit out", &checkout, None).await?;
-    Ok(())
+    noted(path, end)
+}
+
+fn noted<T>(
+    path: &Path,
+    note: impl FnOnce(&Repository) -> Result<T, git2::Error>,
+) -> Result<T, CheckoutError> {
+    let repository = Repository::open(path);
+    repository.and_then(|repository| note(&repository)).map_err(|err| CheckoutError::Record {
+        what: "where it is moved",
+        path: path.to_owned(),
+        err,
+    })
 }
 
 fn record_origin(path: &Path, target: &CheckoutTarget) -> Result<(), CheckoutError> {

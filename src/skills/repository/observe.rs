@@ -5,6 +5,7 @@ use std::path::Path;
 use git2::{ErrorCode, Repository, StatusOptions, StatusShow};
 
 use super::checkout::CheckoutFacts;
+use crate::clients::git_moving::half_moved;
 use crate::clients::git_url::show;
 use crate::model::known::Known;
 
@@ -41,6 +42,8 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
     facts.repository = !repository.is_bare() && commit.tree().is_ok();
     if facts.repository {
         match dirty_files(&repository) {
+            // What a move of ours left that was killed is nobody's change, and the next one completes it.
+            Ok(dirty) if !dirty.is_empty() && matches!(half_moved(&repository), Ok(Some(_))) => {}
             Ok(dirty) => facts.dirty = dirty,
             Err(err) => {
                 return Known::Unknown(format!(

@@ -45,7 +45,7 @@ fn short(commit: &str) -> String {
 pub enum Judged {
     /// Nothing.
     Sound,
-    /// It can be brought to where it belongs; what differs: `branch` or `commit`.
+    /// It can be brought to where it belongs; what differs: `branch`, `commit`, or only what an `interrupted` git left.
     Movable(&'static str),
     /// A person must decide, and why.
     Conflict(String),
@@ -59,9 +59,14 @@ pub fn judge(url: &str, branch: &str, pin: Option<&str>, facts: &CloneFacts) -> 
     let is_on = facts.branch.as_deref() == Some(branch);
     let cause = match pin {
         Some(pin) if pin != facts.commit => "commit",
-        Some(_) if is_on || facts.branch.is_none() => return Judged::Sound,
-        None if is_on => return Judged::Sound,
+        Some(_) if is_on || facts.branch.is_none() => "",
+        None if is_on => "",
         Some(_) | None => "branch",
+    };
+    let cause = match (cause, &facts.interrupted) {
+        ("", None) => return Judged::Sound,
+        ("", Some(_)) => "interrupted",
+        (cause, _) => cause,
     };
     match work(facts) {
         Some(work) => {
@@ -135,9 +140,10 @@ fn same_remote(wanted: &str, facts: &CloneFacts) -> Result<(), String> {
 }
 
 fn clean(path: &str, facts: &CloneFacts, checks: &mut Checks) {
-    match work(facts) {
-        None => checks.add("clean", path, Verdict::Ok, "no uncommitted work"),
-        Some(work) => checks.add("clean", path, Verdict::Conflict, work),
+    match (work(facts), &facts.interrupted) {
+        (None, None) => checks.add("clean", path, Verdict::Ok, "no uncommitted work"),
+        (None, Some(left)) => checks.add("clean", path, Verdict::Drift, left.clone()),
+        (Some(work), _) => checks.add("clean", path, Verdict::Conflict, work),
     }
 }
 

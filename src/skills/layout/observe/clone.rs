@@ -7,6 +7,8 @@ use std::path::Path;
 use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusShow, Tree};
 
 use super::half::{work_around, work_in};
+use crate::clients::git_lock::locks;
+use crate::clients::git_moving::half_moved;
 use crate::skills::layout::declared::Source;
 use crate::skills::layout::facts::{CloneFacts, Place};
 
@@ -103,14 +105,29 @@ fn inside(repository: &Repository, pin: Option<&str>) -> Place {
         Ok(count) => facts.ahead = count,
         Err(err) => return Place::Unreadable(format!("its own commits can't be counted: {}", err.message())),
     }
+    let locks = locks(repository.path());
+    if let Some(held) = &locks.held {
+        let name = held.strip_prefix(repository.path()).unwrap_or(held).display();
+        facts.operation.get_or_insert(format!("a command of git, which holds `{name}`"));
+    }
     match dirty(repository) {
+        Ok(files) if !files.is_empty() && is_half_moved(repository).unwrap_or(false) => {
+            facts.interrupted = Some("a move that was broken off".to_owned());
+        }
         Ok(files) => {
+            let left = locks.left.first().map(|lock| lock.strip_prefix(repository.path()).unwrap_or(lock));
+            facts.interrupted = left.map(|lock| format!("`{}` of a git process that died", lock.display()));
             facts.dirty_count = files.len();
             facts.dirty = files.into_iter().take(DIRTY_MAX).collect();
         }
         Err(err) => return Place::Unreadable(format!("its changes can't be read: {}", err.message())),
     }
     Place::Clone(Box::new(facts))
+}
+
+/// Whether all that differs was left by a move of ours that was broken off.
+pub fn is_half_moved(repository: &Repository) -> Result<bool, git2::Error> {
+    Ok(half_moved(repository)?.is_some_and(|others| others.is_empty()))
 }
 
 fn branch(head: &git2::Reference<'_>) -> Option<String> {

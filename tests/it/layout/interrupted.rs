@@ -1,0 +1,154 @@
+//! Moves of clones that were killed: what they left is told from somebody's work, and completed.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::scene::{Scene, next_commit};
+use super::{git, write};
+
+/// A clone on `17.0` that belongs on `18.0`, and both commits.
+struct Halfway {
+    scene: Scene,
+    clone: PathBuf,
+    old: String,
+    new: String,
+}
+
+impl Halfway {
+    fn new() -> Halfway {
+        let mut scene = Scene::new(&["web"]);
+        let new = next_commit(&scene.remote("web"), "web");
+        scene.declare(&["web"], json!({"branch": "17.0"}));
+        scene.apply();
+        scene.declare(&["web"], json!({}));
+        let (clone, old) = (scene.clone("web"), scene.head("web").0);
+        Halfway { scene, clone, old, new }
+    }
+
+    /// What is left by a move that was killed: its target under a name of ours, and the first files.
+    fn move_half(&self) {
+        git(&self.clone, &["fetch", "-q", "origin", "+refs/heads/18.0:refs/remotes/origin/18.0"]);
+        git(&self.clone, &["update-ref", "refs/ipaictl/moving", &self.new]);
+        let module = git(&self.clone, &["show", &format!("{}:web/__manifest__.py", self.new)]);
+        write(&self.clone.join("web/__manifest__.py"), module);
+    }
+
+    fn lock(&self) -> PathBuf {
+        let lock = self.clone.join(".git/index.lock");
+        File::create(&lock).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        lock
+    }
+
+    fn is_through(&self) {
+        self.scene.applied();
+        assert_eq!(self.scene.head("web"), (self.new.clone(), "18.0".to_owned()));
+        assert_eq!(git(&self.clone, &["status", "--porcelain"]), "");
+        assert_eq!(git(&self.clone, &["for-each-ref", "refs/ipaictl/moving"]), "");
+        assert!(!self.scene.applied().out.contains("done"));
+    }
+}
+
+#[test]
+fn a_move_that_was_killed_between_two_files_is_completed() {
+    let halfway = Halfway::new();
+    halfway.move_half();
+    let lock = halfway.lock();
+    halfway.is_through();
+    assert!(lock.with_extension("ipaictl-left").exists(), "the lock was put aside, not removed");
+}
+
+#[test]
+fn a_move_that_was_killed_before_head_is_completed() {
+    let halfway = Halfway::new();
+    halfway.move_half();
+    git(&halfway.clone, &["read-tree", &halfway.new]);
+    // The branch is written before HEAD.
+    git(&halfway.clone, &["update-ref", "refs/heads/18.0", &halfway.new]);
+    halfway.is_through();
+}
+
+#[test]
+fn a_file_that_was_being_written_is_the_beginning_of_what_it_was_to_be() {
+    let halfway = Halfway::new();
+    halfway.move_half();
+    write(&halfway.clone.join("web/__manifest__.py"), "{'na");
+    halfway.is_through();
+}
+
+#[test]
+fn work_beside_a_move_that_was_killed_is_a_conflict() {
+    let halfway = Halfway::new();
+    halfway.move_half();
+    write(&halfway.clone.join("web/mine.py"), "mine");
+    let ran = halfway.scene.applied_with_decisions();
+    assert!(ran.out.contains("uncommitted work in 2 files"), "{}", ran.out);
+    fs::remove_file(halfway.clone.join("web/mine.py")).unwrap();
+    // What git ignores, and the target holds.
+    write(&halfway.clone.join(".git/info/exclude"), "*.cfg");
+    write(&halfway.scene.remote("web").join("local.cfg"), "tracked");
+    next_commit(&halfway.scene.remote("web"), "web");
+    git(&halfway.clone, &["fetch", "-q", "origin", "+refs/heads/18.0:refs/ipaictl/moving"]);
+    write(&halfway.clone.join("local.cfg"), "secret settings");
+    let ran = halfway.scene.apply();
+    assert_ne!(ran.code, 0, "{}", ran.out);
+    assert_eq!(fs::read_to_string(halfway.clone.join("local.cfg")).unwrap(), "secret settings");
+    assert_eq!(halfway.scene.head("web").0, halfway.old);
+}
+
+#[test]
+fn a_lock_that_was_left_is_put_aside_and_one_that_is_held_is_not() {
+    let halfway = Halfway::new();
+    let held = File::create(halfway.clone.join(".git/index.lock")).unwrap();
+    let ran = halfway.scene.applied_with_decisions();
+    assert!(ran.out.contains("a command of git, which holds `index.lock`"), "{}", ran.out);
+    drop(held);
+    halfway.lock();
+    halfway.is_through();
+    let lock = halfway.lock();
+    let diff = halfway.scene.diff();
+    assert!(diff.contains("interrupted") && diff.contains("drift"), "{diff}");
+    let ran = halfway.scene.run(&["layout", "fix", "--yes"]);
+    assert!(!lock.exists() && ran.out.contains("1 done"), "{}", ran.out);
+}
+
+#[test]
+fn a_file_in_the_way_is_named_and_nothing_looks_as_if_it_had_moved() {
+    let halfway = Halfway::new();
+    write(&halfway.scene.remote("web").join("local.cfg"), "tracked");
+    next_commit(&halfway.scene.remote("web"), "web");
+    write(&halfway.clone.join(".git/info/exclude"), "*.cfg");
+    write(&halfway.clone.join("local.cfg"), "mine");
+    for _ in 0..2 {
+        let ran = halfway.scene.apply();
+        assert!(ran.code != 0 && ran.out.contains("local.cfg"), "{}\n{}", ran.out, ran.err);
+        assert_eq!(fs::read_to_string(halfway.clone.join("local.cfg")).unwrap(), "mine");
+        assert_eq!(halfway.scene.head("web"), (halfway.old.clone(), "17.0".to_owned()));
+    }
+}
+
+#[test]
+fn a_checkout_whose_move_was_killed_is_completed_and_keeps_other_files() {
+    let scene = Scene::new(&["web"]);
+    scene.applied();
+    write(&scene.checkout().join("note.txt"), "mine");
+    scene.commit_code("addons/own/shop/later.py", "x = 1\n");
+    scene.commit_code("addons/own/shop/__manifest__.py", "{'name': 'Later', 'license': 'LGPL-3'}");
+    let new = git(&scene.code(), &["rev-parse", "HEAD"]);
+    git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "main:refs/ipaictl/moving"]);
+    write(&scene.checkout().join("addons/own/shop/later.py"), "x = 1\n");
+    write(&scene.checkout().join("addons/own/shop/__manifest__.py"), "{'na");
+    let lock = scene.checkout().join(".git/index.lock");
+    File::create(&lock).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    scene.applied();
+    assert_eq!(git(&scene.checkout(), &["rev-parse", "HEAD"]), new);
+    assert_eq!(git(&scene.checkout(), &["status", "--porcelain"]), "?? note.txt");
+    // Somebody's edit beside it is theirs to decide about.
+    scene.commit_code("addons/own/shop/__manifest__.py", "{'name': 'Last', 'license': 'LGPL-3'}");
+    git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "main:refs/ipaictl/moving"]);
+    write(&scene.checkout().join("addons/own/shop/later.py"), "x = 2\n");
+    assert!(scene.apply().out.contains("later.py"));
+    assert_eq!(fs::read_to_string(scene.checkout().join("addons/own/shop/later.py")).unwrap(), "x = 2\n");
+}
