@@ -5,6 +5,7 @@ pub mod git_lock;
 mod git_message;
 pub mod git_moving;
 pub mod git_url;
+pub mod git_written;
 pub mod git_address;
 pub mod git;
 pub mod git_clone;

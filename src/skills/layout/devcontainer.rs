@@ -40,9 +40,11 @@ pub struct Edit {
     pub added: Vec<String>,
     /// Folders that are mounted no more.
     pub removed: Vec<String>,
+    /// Folders that should be mounted, and no mount shows where the container would see them.
+    pub unknown: Vec<String>,
 }
 
-/// Writes the mounts anew; `None` when they are right. `Err` says why they can't be written.
+/// Writes the mounts anew, as far as they can be told; `None` when they are right. `Err` says why none can be written.
 pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<Option<Edit>, String> {
     let root = jsonc::parse(file, text).map_err(|problem| problem.to_string())?;
     let list = root.get("mounts").ok_or("it has no `mounts` whose form a new one could take")?;
@@ -55,29 +57,31 @@ pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<
         let stays = (0..items.len()).filter(|at| !is_stale(*at));
         stays.filter_map(|at| folders[at].as_deref()).any(|mounted| is_within(folder, mounted))
     };
-    let added: Vec<String> = wanted.folders.iter().filter(|folder| !is_covered(folder)).cloned().collect();
+    let lacking: Vec<String> = wanted.folders.iter().filter(|folder| !is_covered(folder)).cloned().collect();
     let removed: Vec<String> =
         (0..items.len()).filter(|at| is_stale(*at)).filter_map(|at| folders[at].clone()).collect();
-    if added.is_empty() && removed.is_empty() {
+    if lacking.is_empty() && removed.is_empty() {
         return Ok(None);
     }
     let mut parts = Parts::split(text, list, items);
     let forms: Vec<Form> = (0..items.len())
         .filter_map(|at| Form::of(at, folders[at].as_deref()?, &mounted_target(&items[at])?))
         .collect();
-    let new: Vec<Entry> = added
-        .iter()
-        .map(|folder| {
-            let form = nearest(&forms, folder)?;
-            parts.entries[form.at].like(form, folder)
-        })
-        .collect::<Option<_>>()
-        .ok_or("no mount of it shows where its container sees a folder of the checkout")?;
+    let (mut new, mut added, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for folder in lacking {
+        match nearest(&forms, &folder).and_then(|form| parts.entries[form.at].like(form, &folder)) {
+            Some(entry) => {
+                new.push(entry);
+                added.push(folder);
+            }
+            None => unknown.push(folder),
+        }
+    }
     let behind = forms.last().map(|form| form.at);
     parts.change(is_stale, behind, new);
     let text = format!("{}{}{}", &text[..list.span.start], parts.join(), &text[list.span.end..]);
     jsonc::parse(file, &text).map_err(|problem| format!("it would be broken afterwards: {problem}"))?;
-    Ok(Some(Edit { text, added, removed }))
+    Ok(Some(Edit { text, added, removed, unknown }))
 }
 
 /// Whether two texts differ in mounts of the layout alone, which are nobody's work: they can be written again from the manifest.
@@ -158,20 +162,25 @@ impl Entry {
         });
         // A comment may stand between the line end and the item.
         let blank = blank.split("/*").next().unwrap_or_default();
-        // The target first: it may hold the folder, and the folder may end like it.
-        const HERE: &str = "\u{0}";
         let target = form.target(folder)?;
-        let at = |text: &str| {
-            let found: Vec<usize> = text.match_indices(&form.target).map(|(at, _)| at).collect();
-            let whole = |at: &usize| text[..*at].ends_with(['=', '"']);
-            found.into_iter().find(whole)
-        };
-        let start = at(&self.raw)?;
-        let end = start + form.target.len();
-        let raw = format!("{}{HERE}{}", &self.raw[..start], &self.raw[end..]);
-        let raw = raw.replace(&form.folder, folder).replace(HERE, &target);
+        let raw =
+            self.with_value(&form.target, &target, |item| mounted_target(item).as_ref() == Some(&target))?;
+        let raw = Entry { raw, ..self.clone() }.with_value(&form.folder, folder, |item| {
+            // Read again, it has to say just this: the folder's name may stand elsewhere, too, or be written otherwise.
+            mounted_folder(item).as_deref() == Some(folder) && mounted_target(item).as_ref() == Some(&target)
+        })?;
         let none = String::new;
         Some(Entry { lead: blank.to_owned(), raw, gap: none(), has_comma: false, tail: none() })
+    }
+}
+
+impl Entry {
+    /// The item with one value replaced at the one place where reading it again gives what is wanted.
+    fn with_value(&self, from: &str, to: &str, is_wanted: impl Fn(&Json) -> bool) -> Option<String> {
+        self.raw.match_indices(from).find_map(|(at, _)| {
+            let raw = format!("{}{to}{}", &self.raw[..at], &self.raw[at + from.len()..]);
+            jsonc::parse("", &raw).is_ok_and(|item| is_wanted(&item)).then_some(raw)
+        })
     }
 }
 
@@ -380,10 +389,16 @@ mod tests {
         let found = edit(&text, &["addons/oca/web", "addons/oca/queue"], &[]).unwrap().unwrap();
         assert_eq!(found.text, format!("{{\"mounts\": [{web}, {queue}]}}"));
         // What lies elsewhere, it says nothing of.
-        assert!(edit(&text, &["addons/oca/web", "more/own"], &[]).is_err());
+        let found = edit(&text, &["addons/oca/web", "addons/oca/queue", "more/own"], &[]).unwrap().unwrap();
+        assert_eq!((found.added.len(), found.unknown), (1, vec!["more/own".to_owned()]));
         let (web, own) = (at("oca/web", "/mnt/web"), at("own/site", "/mnt/site"));
         let text = format!("{{\"mounts\": [{web}]}}");
-        assert!(edit(&text, &["oca/web", "own/site"], &[]).is_err(), "{own} would be a guess");
+        let found = edit(&text, &["oca/web", "own/site"], &[]).unwrap().unwrap();
+        assert_eq!(
+            (found.text, found.unknown),
+            (text, vec!["own/site".to_owned()]),
+            "{own} would be a guess"
+        );
     }
 
     #[test]
@@ -398,8 +413,29 @@ mod tests {
     fn a_folder_that_holds_the_wanted_ones_covers_them_and_what_has_no_form_is_refused() {
         let all = format!("{{\"mounts\": [{}]}}", mount("addons"));
         assert_eq!(edit(&all, &["addons/oca/web"], &[]), Ok(None));
-        for text in ["{}", "{\"mounts\": {}}", "{\"mounts\": []}", "{\"mounts\": [\"source=x,target=/x\"]}"] {
+        for text in ["{}", "{\"mounts\": {}}"] {
             assert!(edit(text, &["addons/oca/web"], &[]).is_err(), "{text}");
         }
+        for text in ["{\"mounts\": []}", "{\"mounts\": [\"source=x,target=/x\"]}"] {
+            let found = edit(text, &["addons/oca/web"], &[]).unwrap().unwrap();
+            assert_eq!((found.text.as_str(), found.unknown.len()), (text, 1));
+        }
+    }
+
+    #[test]
+    fn only_the_value_is_replaced_and_what_is_written_otherwise_is_no_form() {
+        let text = "{\"mounts\": [\"type=bind,src=${localWorkspaceFolder}/src,dst=/mnt/src\"]}";
+        let found = edit(text, &["src", "own"], &[]).unwrap().unwrap();
+        let own = "\"type=bind,src=${localWorkspaceFolder}/own,dst=/mnt/own\"";
+        assert_eq!(found.text, text.replace("]}", &format!(", {own}]}}")));
+        let object =
+            "{\"source\": \"${localWorkspaceFolder}/src\", \"x\": \"see src\", \"target\": \"/src\"}";
+        let found = edit(&format!("{{\"mounts\": [{object}]}}"), &["src", "own"], &[]).unwrap().unwrap();
+        let own = "{\"source\": \"${localWorkspaceFolder}/own\", \"x\": \"see src\", \"target\": \"/own\"}";
+        assert_eq!(found.text, format!("{{\"mounts\": [{object}, {own}]}}"));
+        let escaped =
+            r#"{"mounts": ["source=${localWorkspaceFolder}\/addons\/oca\/web,target=/w/addons/oca/web"]}"#;
+        let found = edit(escaped, &["addons/oca/web", "addons/oca/queue"], &[]).unwrap().unwrap();
+        assert_eq!((found.text.as_str(), found.unknown), (escaped, vec!["addons/oca/queue".to_owned()]));
     }
 }

@@ -21,6 +21,7 @@ use super::observed::{DevcontainerFacts, Finding, LayoutFacts};
 use super::read::{self, FILE_BYTES_MAX};
 use super::report::Verdict;
 use super::wanted::{WantedLayout, first_error};
+use crate::clients::git_written::is_written;
 use crate::model::problem::{Location, Problem, error_chain};
 
 /// Clones that are looked at side by side; more only wait for the same disk.
@@ -141,7 +142,10 @@ pub fn observe_devcontainer(checkout: &Path, file: &str) -> Result<Option<Devcon
     let committed = committed.filter(|committed| committed != text.as_bytes());
     // What is no text differs in more than mounts, whatever it is.
     let committed = committed.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Some(DevcontainerFacts { committed, is_new, text }))
+    let is_ours = Repository::open(checkout)
+        .and_then(|repository| is_written(&repository, file))
+        .map_err(|err| format!("whether it was written here can't be read: {}", err.message()))?;
+    Ok(Some(DevcontainerFacts { text, committed, is_ours, is_new }))
 }
 
 /// The committed content; `None` when it was never committed.

@@ -49,6 +49,9 @@ pub struct DevcontainerFacts {
     /// What is committed, when that is something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<String>,
+    /// Whether it holds just what was written into it here.
+    #[serde(default)]
+    pub is_ours: bool,
     /// Whether it was never committed, or what is committed can't be read.
     #[serde(default)]
     pub is_new: bool,

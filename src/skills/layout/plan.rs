@@ -2,14 +2,16 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod mounts;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
+pub use self::mounts::written_mounts;
 use super::checks::clones::{Judged, broken, judge};
-use super::devcontainer::{WantedMounts, differs_in_mounts_alone, with_mounts};
 use super::facts::Place;
-use super::observed::{DevcontainerFacts, Finding, LayoutFacts};
+use super::observed::{Finding, LayoutFacts};
 use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
 use super::report::Verdict;
 use super::spec::{Fix, LayoutSpec, Orphans};
@@ -245,80 +247,6 @@ impl LayoutRequest<'_> {
         }
     }
 
-    fn devcontainer(&self, draft: &mut Draft<LayoutOperation>) {
-        let Some(file) = &self.spec.devcontainer else { return };
-        if self.facts.undeclared.is_some() && !self.is_moving {
-            return;
-        }
-        let subject = Subject::file(self.absolute(file));
-        if let Some(why) = self.facts.unread.as_ref().filter(|_| !self.is_moving) {
-            return draft.unknown(Some(subject), why.clone());
-        }
-        let (text, is_theirs) = match (&self.facts.devcontainer, self.committed) {
-            (_, Some(text)) if self.is_moving => (text, false),
-            (Some(facts), _) if !self.is_moving => (facts.text.as_str(), self.is_theirs(facts)),
-            _ => {
-                let class = Class::Drift(DriftClass::Missing);
-                let text = format!("`{file}` is not there: nothing says what else it should hold");
-                return draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
-            }
-        };
-        let digest = |text: &str| sha256_hex(text.as_bytes());
-        draft.subjects.insert(subject.to_string(), digest(&self.wanted.folders().join("\n")));
-        let (folders, homes) = (self.wanted.folders(), self.wanted.homes());
-        let is_present = |folder: &str| self.facts.present.iter().any(|present| present == folder);
-        let edit = match with_mounts(
-            file,
-            text,
-            &WantedMounts { folders: &folders, homes: &homes, is_present: &is_present },
-        ) {
-            Ok(None) => return,
-            Ok(Some(edit)) => edit,
-            Err(why) => {
-                let class = Class::Drift(DriftClass::Content);
-                let text = format!("its mounts can't be written: {why}");
-                return draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
-            }
-        };
-        let fields: Vec<FieldDiff> = edit
-            .added
-            .iter()
-            .map(|folder| field("mounts", None, folder))
-            .chain(
-                edit.removed
-                    .iter()
-                    .map(|folder| FieldDiff { after: None, ..field("mounts", Some(folder.clone()), "") }),
-            )
-            .collect();
-        let refusal = match () {
-            () if self.is_own => Some("the controller's own checkout holds what is committed: commit them"),
-            () if is_theirs => Some("it has uncommitted changes: commit or undo them"),
-            () => None,
-        };
-        if let Some(why) = refusal {
-            let text = format!("mounts differ from the manifest; {why}");
-            let mut note =
-                Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Content), text);
-            note.fields = fields;
-            return draft.notes.push(note);
-        }
-        let class = self.class(&subject, &digest(&folders.join("\n")), DriftClass::Content);
-        let operation = LayoutOperation::WriteFile {
-            checkout: self.checkout.to_owned(),
-            path: self.absolute(file),
-            before: digest(text),
-            content: edit.text,
-        };
-        let mut step = self.step(subject, class, "mounts", operation);
-        step.fields = fields;
-        self.take(Fix::Devcontainer, step, draft);
-    }
-
-    /// Whether somebody changed more of it than mounts, and did not commit it.
-    fn is_theirs(&self, facts: &DevcontainerFacts) -> bool {
-        facts.is_new || facts.committed.is_some() && written_mounts(self.spec, self.wanted, facts).is_none()
-    }
-
     /// What else was found, one line a check: `layout verify` tells each.
     fn findings(&self, draft: &mut Draft<LayoutOperation>) {
         // With other code, or without clones, most of it is only a consequence.
@@ -355,20 +283,6 @@ impl LayoutRequest<'_> {
             draft.notes.push(Note { class: Some(class), ..note });
         }
     }
-}
-
-/// The file and the digest of a devcontainer that differs from what is committed in mounts of the layout alone: what was
-/// written here may be undone when the checkout moves, and is written again.
-pub fn written_mounts(
-    spec: &LayoutSpec,
-    wanted: &WantedLayout,
-    facts: &DevcontainerFacts,
-) -> Option<(String, String)> {
-    let (file, committed) = (spec.devcontainer.as_ref()?, facts.committed.as_ref()?);
-    let (folders, homes) = (wanted.folders(), wanted.homes());
-    let mounts = WantedMounts { folders: &folders, homes: &homes, is_present: &|_| true };
-    let is_ours = spec.allows(Fix::Devcontainer) && differs_in_mounts_alone(committed, &facts.text, &mounts);
-    is_ours.then(|| (file.clone(), sha256_hex(facts.text.as_bytes())))
 }
 
 fn field(name: &str, before: Option<String>, after: &str) -> FieldDiff {

@@ -38,6 +38,9 @@ pub struct CheckoutFacts {
     pub url: Option<String>,
     /// Tracked files whose content differs from HEAD, sorted, at most 20.
     pub dirty: Vec<String>,
+    /// Those of them that hold what a layout wrote, with its digest.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub written: BTreeMap<String, String>,
 }
 
 /// Where a checkout is and what it should hold.

@@ -1,5 +1,6 @@
 //! Reads what a checkout holds; changes nothing and touches no network.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use git2::{ErrorCode, Repository, StatusOptions, StatusShow};
@@ -7,6 +8,8 @@ use git2::{ErrorCode, Repository, StatusOptions, StatusShow};
 use super::checkout::CheckoutFacts;
 use crate::clients::git_moving::half_moved;
 use crate::clients::git_url::show;
+use crate::clients::git_written::is_written;
+use crate::model::hash::sha256_hex;
 use crate::model::known::Known;
 
 /// Changed files that are named.
@@ -44,7 +47,10 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
         match dirty_files(&repository) {
             // What a move of ours left that was killed is nobody's change, and the next one completes it.
             Ok(dirty) if !dirty.is_empty() && matches!(half_moved(&repository), Ok(Some(_))) => {}
-            Ok(dirty) => facts.dirty = dirty,
+            Ok(dirty) => {
+                facts.written = written(&repository, path, &dirty);
+                facts.dirty = dirty;
+            }
             Err(err) => {
                 return Known::Unknown(format!(
                     "the changes in `{}` can't be read: {}",
@@ -55,6 +61,12 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
         }
     }
     Known::Known(facts)
+}
+
+/// Which of the files hold what was written into them, by digest; one that can't be read is somebody's.
+fn written(repository: &Repository, path: &Path, files: &[String]) -> BTreeMap<String, String> {
+    let ours = files.iter().filter(|file| is_written(repository, file).unwrap_or(false));
+    ours.filter_map(|file| Some((file.clone(), sha256_hex(&std::fs::read(path.join(file)).ok()?)))).collect()
 }
 
 /// The first tracked files that differ from HEAD.

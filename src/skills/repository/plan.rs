@@ -38,6 +38,8 @@ pub fn plan_checkout(
     let is_applied =
         applied.and_then(|subjects| subjects.get(&subject.to_string())) == Some(&checkout.commit);
     let mut facts = facts.clone();
+    let mut written = written.clone();
+    written.append(&mut facts.written);
     facts.dirty.retain(|file| !written.contains_key(file));
     let facts = &facts;
     let class = if is_applied { Class::Drift(DriftClass::Source) } else { Class::Change };
@@ -158,6 +160,7 @@ mod tests {
             commit: Some("a".repeat(40)),
             url: wanted().url,
             dirty: Vec::new(),
+            written: BTreeMap::new(),
         }
     }
 

@@ -345,6 +345,57 @@ fn a_devcontainer_that_somebody_changes_is_left_to_them() {
 }
 
 #[test]
+fn a_devcontainer_that_was_written_here_never_stops_its_checkout() {
+    let mut scene = Scene::new(&["web", "queue"]);
+    scene.commit_code(".devcontainer/devcontainer.json", DEVCONTAINER);
+    scene.describe(
+        json!({"fix": ["clone", "devcontainer"], "devcontainer": ".devcontainer/devcontainer.json"}),
+    );
+    let file = scene.checkout().join(".devcontainer/devcontainer.json");
+    let head = |scene: &Scene| git(&scene.checkout(), &["rev-parse", "HEAD"]);
+    let wanted = |scene: &Scene| git(&scene.code(), &["rev-parse", "HEAD"]);
+    // A folder that leaves the manifest together with its home.
+    scene.manifest["roots"]["more"] = json!("addons/more/site");
+    scene.declare(&["web"], json!({}));
+    scene.apply();
+    assert!(fs::read_to_string(&file).unwrap().contains("target=/w/addons/more/site"));
+    scene.manifest["roots"].as_object_mut().unwrap().remove("more");
+    scene.declare(&["web"], json!({}));
+    scene.apply();
+    assert_eq!(head(&scene), wanted(&scene));
+    assert!(!fs::read_to_string(&file).unwrap().contains("addons/more/site"));
+    // A manifest that can't be used, then no layout at all.
+    let manifest = scene.manifest.to_string();
+    scene.commit_code("config/addons_manifest.oca_ipai.json", "{");
+    scene.apply();
+    assert_eq!(head(&scene), wanted(&scene));
+    scene.commit_code("config/addons_manifest.oca_ipai.json", &manifest);
+    scene.apply();
+    assert!(fs::read_to_string(&file).unwrap().contains("addons/oca/web"));
+    scene.describe(json!({"fix": ["clone"]}));
+    scene.commit_code("README", "more");
+    scene.apply();
+    assert_eq!(head(&scene), wanted(&scene));
+    assert_eq!(fs::read_to_string(&file).unwrap(), DEVCONTAINER);
+}
+
+#[test]
+fn a_folder_that_no_mount_shows_the_way_to_keeps_no_other_from_being_mounted() {
+    let mut scene = Scene::new(&["web"]);
+    let text = DEVCONTAINER.replace("/w/addons/own", "/w/own").replace("/w/addons/oca", "/w/oca");
+    scene.commit_code(".devcontainer/devcontainer.json", &text);
+    scene.manifest["roots"]["more"] = json!("more/site");
+    scene.declare(&["web"], json!({}));
+    scene.describe(
+        json!({"fix": ["clone", "devcontainer"], "devcontainer": ".devcontainer/devcontainer.json"}),
+    );
+    let ran = scene.applied_with_decisions();
+    assert!(ran.out.contains("where its container sees `more/site`: write one"), "{}", ran.out);
+    let now = fs::read_to_string(scene.checkout().join(".devcontainer/devcontainer.json")).unwrap();
+    assert!(now.contains("addons/oca/web,target=/w/oca/web,type=bind"), "{now}");
+}
+
+#[test]
 fn what_fix_does_not_list_is_only_reported() {
     let mut scene = Scene::new(&["web"]);
     scene.commit_code(".devcontainer/devcontainer.json", DEVCONTAINER);

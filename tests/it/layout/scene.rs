@@ -100,7 +100,7 @@ pub struct Scene {
     pub daemon: Daemon,
     /// The port that the manifest names: the daemon's, or a line's before it.
     pub port: u16,
-    manifest: Value,
+    pub manifest: Value,
     spec: Value,
     child: Option<Child>,
 }

@@ -1,0 +1,118 @@
+//! The mounts of the devcontainer: written where they can be told, and only over what is nobody's work.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use super::{LayoutRequest, field};
+use crate::model::change::{Class, DriftClass, FieldDiff, Subject};
+use crate::model::draft::Draft;
+use crate::model::hash::sha256_hex;
+use crate::model::note::{Note, NoteKind};
+use crate::skills::layout::devcontainer::{WantedMounts, differs_in_mounts_alone, with_mounts};
+use crate::skills::layout::observed::DevcontainerFacts;
+use crate::skills::layout::operation::LayoutOperation;
+use crate::skills::layout::spec::{Fix, LayoutSpec};
+use crate::skills::layout::wanted::WantedLayout;
+
+impl LayoutRequest<'_> {
+    pub(super) fn devcontainer(&self, draft: &mut Draft<LayoutOperation>) {
+        let Some(file) = &self.spec.devcontainer else { return };
+        if self.facts.undeclared.is_some() && !self.is_moving {
+            return;
+        }
+        let subject = Subject::file(self.absolute(file));
+        if let Some(why) = self.facts.unread.as_ref().filter(|_| !self.is_moving) {
+            return draft.unknown(Some(subject), why.clone());
+        }
+        let (text, is_theirs) = match (&self.facts.devcontainer, self.committed) {
+            (_, Some(text)) if self.is_moving => (text, false),
+            (Some(facts), _) if !self.is_moving => (facts.text.as_str(), self.is_theirs(facts)),
+            _ => {
+                let class = Class::Drift(DriftClass::Missing);
+                let text = format!("`{file}` is not there: nothing says what else it should hold");
+                return draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
+            }
+        };
+        let digest = |text: &str| sha256_hex(text.as_bytes());
+        draft.subjects.insert(subject.to_string(), digest(&self.wanted.folders().join("\n")));
+        let (folders, homes) = (self.wanted.folders(), self.wanted.homes());
+        let is_present = |folder: &str| self.facts.present.iter().any(|present| present == folder);
+        let edit = match with_mounts(
+            file,
+            text,
+            &WantedMounts { folders: &folders, homes: &homes, is_present: &is_present },
+        ) {
+            Ok(None) => return,
+            Ok(Some(edit)) => edit,
+            Err(why) => {
+                let class = Class::Drift(DriftClass::Content);
+                let text = format!("its mounts can't be written: {why}");
+                return draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
+            }
+        };
+        if !edit.unknown.is_empty() {
+            let folders = edit.unknown.join("`, `");
+            let text = format!("no mount of it shows where its container sees `{folders}`: write one");
+            let class = Class::Drift(DriftClass::Content);
+            draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject.clone(), class, text));
+        }
+        if edit.added.is_empty() && edit.removed.is_empty() {
+            return;
+        }
+        let fields: Vec<FieldDiff> = edit
+            .added
+            .iter()
+            .map(|folder| field("mounts", None, folder))
+            .chain(
+                edit.removed
+                    .iter()
+                    .map(|folder| FieldDiff { after: None, ..field("mounts", Some(folder.clone()), "") }),
+            )
+            .collect();
+        let refusal = match () {
+            () if self.is_own => Some("the controller's own checkout holds what is committed: commit them"),
+            () if is_theirs => Some("it has uncommitted changes: commit or undo them"),
+            () => None,
+        };
+        if let Some(why) = refusal {
+            let text = format!("mounts differ from the manifest; {why}");
+            let mut note =
+                Note::difference(NoteKind::NeedsDecision, subject, Class::Drift(DriftClass::Content), text);
+            note.fields = fields;
+            return draft.notes.push(note);
+        }
+        // A move undoes what is not committed: that it is written again is part of the move.
+        let class = match self.is_moving {
+            true => Class::Change,
+            false => self.class(&subject, &digest(&folders.join("\n")), DriftClass::Content),
+        };
+        let operation = LayoutOperation::WriteFile {
+            checkout: self.checkout.to_owned(),
+            path: self.absolute(file),
+            before: digest(text),
+            content: edit.text,
+        };
+        let mut step = self.step(subject, class, "mounts", operation);
+        step.fields = fields;
+        self.take(Fix::Devcontainer, step, draft);
+    }
+
+    /// Whether somebody changed more of it than mounts, and did not commit it.
+    fn is_theirs(&self, facts: &DevcontainerFacts) -> bool {
+        let is_ours = facts.is_ours || written_mounts(self.spec, self.wanted, facts).is_some();
+        facts.is_new || facts.committed.is_some() && !is_ours
+    }
+}
+
+/// The file and the digest of a devcontainer that differs from what is committed in mounts of the layout alone: what was
+/// written here may be undone when the checkout moves, and is written again.
+pub fn written_mounts(
+    spec: &LayoutSpec,
+    wanted: &WantedLayout,
+    facts: &DevcontainerFacts,
+) -> Option<(String, String)> {
+    let (file, committed) = (spec.devcontainer.as_ref()?, facts.committed.as_ref()?);
+    let (folders, homes) = (wanted.folders(), wanted.homes());
+    let mounts = WantedMounts { folders: &folders, homes: &homes, is_present: &|_| true };
+    let is_ours = spec.allows(Fix::Devcontainer) && differs_in_mounts_alone(committed, &facts.text, &mounts);
+    is_ours.then(|| (file.clone(), sha256_hex(facts.text.as_bytes())))
+}
