@@ -34,18 +34,28 @@ repository() {
     git clone --quiet --filter=blob:none --branch "$3" -- "$2" "$1.part"
     mv -- "$1.part" "$1"
   elif [ -z "$4" ] && [ "$5" = yes ]; then
-    git -C "$1" fetch --quiet origin "refs/heads/$3"
-    git -C "$1" merge --quiet --ff-only FETCH_HEAD
+    free "$1" "$2"
+    branch=$(git -C "$1" symbolic-ref --quiet --short HEAD) || branch=
+    [ "$branch" = "$3" ] || stop "$1 is not on its branch $3"
+    git -C "$1" fetch --quiet origin "+refs/heads/$3:refs/remotes/origin/$3"
+    git -C "$1" merge --quiet --ff-only --no-overwrite-ignore "origin/$3"
   fi
   if [ -n "$4" ] && [ "$(git -C "$1" rev-parse HEAD)" != "$4" ]; then
-    if [ -n "$(git -C "$1" status --porcelain)" ]; then
-      echo "$1 has changes of its own and is not at $4: nothing was done" >&2
-      exit 1
-    fi
-    git -C "$1" cat-file -e "$4^{commit}" 2>/dev/null || git -C "$1" fetch --quiet origin "$4"
-    git -C "$1" checkout --quiet --detach "$4"
+    free "$1" "$2"
+    git -C "$1" cat-file -e "$4^{commit}" 2>/dev/null ||
+      git -C "$1" fetch --quiet origin "+$4:refs/ipaictl/pins/$4"
+    git -C "$1" checkout --quiet --detach --no-overwrite-ignore "$4"
   fi
 }
+# free PATH URL: whether nobody works in a clone, and it is one of URL
+free() {
+  [ "$(name "$(git -C "$1" remote get-url origin)")" = "$(name "$2")" ] || stop "$1 is a clone of something else than $2"
+  [ -z "$(git -C "$1" status --porcelain)" ] || stop "$1 has changes of its own"
+  [ -z "$(git -C "$1" rev-list --max-count=1 HEAD --not --glob='refs/*')" ] || stop "$1 has commits on no branch"
+}
+# name URL: its owner and name, which https and ssh have in common
+name() { printf '%s\n' "${1%/}" | sed -e 's/\.git$//' -e 's#.*[:/]\([^/:]*/[^/:]*\)$#\1#' | tr '[:upper:]' '[:lower:]'; }
+stop() { echo "$1: nothing was done to it" >&2; exit 1; }
 "#;
 
 /// Installs what the database does not have. `$ODOO` may be several words, such as `docker exec odoo odoo`.

@@ -277,6 +277,51 @@ fn the_printed_commands_clone_exactly_what_is_needed_at_its_pin_and_do_nothing_t
 }
 
 #[test]
+fn the_printed_commands_stop_before_somebodys_work() {
+    let program = small();
+    let remote = program.work().join("remotes/OCA/queue");
+    write_module(&remote, "queue_job", "{'depends': ['base']}");
+    git(&remote, &["init", "-q", "-b", "18.0"]);
+    git(&remote, &["add", "-A"]);
+    git(&remote, &["commit", "-qm", "one"]);
+    let clone = program.work().join("oca/queue");
+    git(&program.work(), &["clone", "-q", remote.to_str().unwrap(), clone.to_str().unwrap()]);
+    fs::write(remote.join("local.cfg"), "tracked").unwrap();
+    git(&remote, &["add", "-A"]);
+    git(&remote, &["commit", "-qm", "two"]);
+    let pin = git(&remote, &["rev-parse", "HEAD"]);
+    let manifest = format!(
+        r#"{{"oca_repositories": [{{"name": "queue", "url": "{}", "path": "oca/queue", "commit": "{pin}"}}]}}"#,
+        remote.display()
+    );
+    fs::write(program.work().join("manifest.json"), manifest).unwrap();
+    let script =
+        deps(&program, &["queue_job", "--root", "oca/queue", "--manifest", "manifest.json", "--install"]).out;
+    // The modules need a database, which is asked for at the end.
+    let stops = |why: &str| {
+        let ran = shell(&program, &script);
+        assert!(ran.code == 1 && ran.err.contains(why), "{why}: {} {}", ran.code, ran.err);
+    };
+    fs::write(clone.join(".git/info/exclude"), "local.cfg\n").unwrap();
+    fs::write(clone.join("local.cfg"), "mine").unwrap();
+    stops("local.cfg");
+    assert_eq!(fs::read_to_string(clone.join("local.cfg")).unwrap(), "mine");
+    fs::remove_file(clone.join("local.cfg")).unwrap();
+    fs::write(clone.join("new.py"), "mine").unwrap();
+    stops("has changes of its own: nothing was done to it");
+    git(&clone, &["checkout", "-q", "--detach"]);
+    git(&clone, &["add", "new.py"]);
+    git(&clone, &["commit", "-qm", "mine"]);
+    stops("has commits on no branch: nothing was done to it");
+    git(&clone, &["branch", "mine"]);
+    git(&clone, &["remote", "set-url", "origin", "https://example.org/OCA/web.git"]);
+    stops("is a clone of something else than");
+    git(&clone, &["remote", "set-url", "origin", &format!("file://{}", remote.display())]);
+    assert_eq!(shell(&program, &script).code, 2, "it goes on to ask for the database");
+    assert_eq!(git(&clone, &["rev-parse", "HEAD"]), pin);
+}
+
+#[test]
 fn the_example_shows_what_its_page_says() {
     let program = Program::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/deps");
