@@ -94,10 +94,10 @@ fn failed(problem: Problem) -> Read {
 }
 
 fn assemble(fields: &mut fields::Fields<'_>) -> Manifest {
-    let depends = fields.names("depends");
+    let depends = fields.depends();
     let auto_install = fields.auto_install(&depends);
     Manifest {
-        version: fields.text("version").unwrap_or_else(|| VERSION_DEFAULT.to_owned()),
+        version: fields.version().unwrap_or_else(|| VERSION_DEFAULT.to_owned()),
         installable: fields.get("installable").is_none_or(Value::is_true),
         auto_install,
         countries: fields.names("countries"),

@@ -35,6 +35,9 @@ pub enum Cause {
         repository: String,
         /// Where it would be.
         path: String,
+        /// The repository under which the manifest lists it, when that is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        listed: Option<String>,
     },
     /// Its repository is cloned, and that clone does not have it.
     NotInClone {
@@ -42,11 +45,17 @@ pub enum Cause {
         repository: String,
         /// Where the clone is.
         path: String,
+        /// The repository under which the manifest lists it, when that is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        listed: Option<String>,
     },
     /// It lives in a repository that is not declared.
     OtherRepository {
         /// The repository.
         repository: String,
+        /// The repository under which the manifest lists it, when that is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        listed: Option<String>,
     },
     /// It has another name now.
     Renamed {
@@ -127,17 +136,29 @@ impl Question<'_> {
     fn home(&self, module: &str) -> Option<Cause> {
         let homes = self.knowledge.homes(module, self.universe.series);
         if let Some(repository) = homes.iter().find_map(|home| self.catalogue.repository(home)) {
-            return Some(self.declared(repository));
+            return Some(self.declared(module, repository));
         }
-        homes.first().map(|home| Cause::OtherRepository { repository: (*home).to_owned() })
+        homes.first().map(|home| self.undeclared(module, home))
     }
 
-    fn declared(&self, repository: &Repository) -> Cause {
+    fn declared(&self, module: &str, repository: &Repository) -> Cause {
         let (slug, path) = (repository.slug.clone(), repository.path.clone());
+        let listed = self.listed(module, &slug);
         match self.cloned.contains(&path) {
-            true => Cause::NotInClone { repository: slug, path },
-            false => Cause::NotCloned { repository: slug, path },
+            true => Cause::NotInClone { repository: slug, path, listed },
+            false => Cause::NotCloned { repository: slug, path, listed },
         }
+    }
+
+    fn undeclared(&self, module: &str, repository: &str) -> Cause {
+        Cause::OtherRepository { repository: repository.to_owned(), listed: self.listed(module, repository) }
+    }
+
+    /// Where the manifest wrongly expects it.
+    fn listed(&self, module: &str, home: &str) -> Option<String> {
+        let listed = self.catalogue.expecting(module)?;
+        let is_home = self.catalogue.repository(home).is_some_and(|home| home.slug == listed.slug);
+        (!is_home).then(|| listed.slug.clone())
     }
 
     fn elsewhere(&self, module: &str) -> Cause {
@@ -145,7 +166,7 @@ impl Question<'_> {
             return self.by_entry(module, entry);
         }
         if let Some(repository) = self.catalogue.expecting(module) {
-            return self.declared(repository);
+            return self.declared(module, repository);
         }
         // What is asked for may be a feature whose name is misspelled.
         let names =
@@ -173,10 +194,10 @@ impl Question<'_> {
         if self.knowledge.is_released(module, self.universe.series) {
             let known = entry.last_repository.as_deref();
             if let Some(repository) = known.and_then(|name| self.catalogue.repository(name)) {
-                return self.declared(repository);
+                return self.declared(module, repository);
             }
             if let Some(repository) = known {
-                return Cause::OtherRepository { repository: repository.to_owned() };
+                return self.undeclared(module, repository);
             }
             return self.nowhere(None);
         }
@@ -201,14 +222,15 @@ impl Cause {
                     nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
                 format!("in no repository of the manifest{unseen}{meant}")
             }
-            Cause::NotCloned { repository, path } => {
-                format!("in {repository}, which is not cloned to `{path}`")
+            Cause::NotCloned { repository, path, listed } => {
+                format!("in {repository}, which is not cloned to `{path}`{}", wrongly(listed))
             }
-            Cause::NotInClone { repository, path } => {
-                format!("expected in {repository}, but the clone at `{path}` does not have it")
+            Cause::NotInClone { repository, path, listed } => {
+                let listed = wrongly(listed);
+                format!("expected in {repository}, but the clone at `{path}` does not have it{listed}")
             }
-            Cause::OtherRepository { repository } => {
-                format!("lives in {repository}, which is not in the manifest")
+            Cause::OtherRepository { repository, listed } => {
+                format!("lives in {repository}, which is not in the manifest{}", wrongly(listed))
             }
             Cause::Renamed { to, repository } => {
                 let names: Vec<String> = to.iter().map(|name| format!("`{name}`")).collect();
@@ -240,12 +262,16 @@ impl Cause {
         Some(match self {
             Cause::NotCloned { .. } => "`--install` prints the command that clones it.".to_owned(),
             Cause::NotInClone { path, .. } => format!("Look at its branch and commit: git -C {path} status"),
-            Cause::OtherRepository { repository } => format!("Add {repository} to the manifest."),
+            Cause::OtherRepository { repository, .. } => format!("Add {repository} to the manifest."),
             Cause::Renamed { to, .. } => format!("Ask for {} instead.", to.join(" and ")),
             Cause::Shadowed { by, .. } => format!("Remove `{by}`, or order the roots the other way."),
             _ => return None,
         })
     }
+}
+
+fn wrongly(listed: &Option<String>) -> String {
+    listed.as_ref().map_or_else(String::new, |listed| format!("; the manifest lists it under {listed}"))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -158,9 +158,15 @@ fn look_at(folder: &Folder<'_>, cache: &Cache) -> Look {
     let path = folder.request.path.join(&folder.name);
     for file in MANIFEST_NAMES {
         let manifest = path.join(file);
-        let Ok(metadata) = fs::metadata(&manifest) else { continue };
-        if metadata.is_file() {
-            return look_at_manifest(folder, file, &manifest, &metadata, cache);
+        match fs::metadata(&manifest) {
+            Ok(metadata) if metadata.is_file() => {
+                return look_at_manifest(folder, file, &manifest, &metadata, cache);
+            }
+            // Whether it is a module isn't known.
+            Err(err) if err.kind() == std::io::ErrorKind::PermissionDenied => {
+                return unreadable(folder, file, format!("can't be looked at: {err}"));
+            }
+            Ok(_) | Err(_) => {}
         }
     }
     // A link to no folder, or one that leads to itself, is nothing.
@@ -208,10 +214,7 @@ fn look_at_manifest(
             }
             read
         }
-        Err(message) => manifest::Read {
-            manifest: None,
-            problems: vec![Problem::error("unreadable-manifest", message).at(Location::of_file(shown))],
-        },
+        Err(message) => return unreadable(folder, file, message),
     };
     let found = Found {
         name: folder.name.clone(),
@@ -220,6 +223,13 @@ fn look_at_manifest(
         problems: read.problems,
     };
     // It is read each time anyway, and is no reason to write the cache.
+    Look::Module { found, stored: None, fresh: false }
+}
+
+fn unreadable(folder: &Folder<'_>, file: &'static str, message: String) -> Look {
+    let shown = format!("{}/{}/{file}", folder.request.shown.trim_end_matches('/'), folder.name);
+    let problems = vec![Problem::error("unreadable-manifest", message).at(Location::of_file(shown))];
+    let found = Found { name: folder.name.clone(), file, manifest: None, problems };
     Look::Module { found, stored: None, fresh: false }
 }
 

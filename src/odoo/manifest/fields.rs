@@ -39,6 +39,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The version; an absent one is the default, but Odoo fails over `None`.
+    pub fn version(&mut self) -> Option<String> {
+        if let Some(Value::None) = self.get("version") {
+            self.wrong("version", "`version` must be text, not None; Odoo refuses the manifest".to_owned());
+        }
+        self.text("version")
+    }
+
+    /// What it depends on; an absent list is empty, but Odoo fails over `None`.
+    pub fn depends(&mut self) -> Vec<String> {
+        if let Some(Value::None | Value::Bool(false)) = self.get("depends") {
+            self.wrong("depends", "`depends` must be a list of names; Odoo refuses the manifest".to_owned());
+        }
+        self.names("depends")
+    }
+
     /// A list of names, each once. Odoo would take the letters of a text for names; nobody means that.
     pub fn names(&mut self, key: &str) -> Vec<String> {
         let Some(value) = self.get(key) else { return Vec::new() };

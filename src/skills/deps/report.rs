@@ -224,11 +224,14 @@ fn missing(query: &Query<'_>, graph: &Graph<'_>) -> Vec<Missing> {
         .collect()
 }
 
-/// The modules among some nodes, in load order: by depth, then name; what can't be loaded comes last.
+/// The modules among some nodes, in load order: `base`, which Odoo loads before it looks at any other; then by depth and name; what can't be loaded comes last.
 fn modules(query: &Query<'_>, graph: &Graph<'_>, order: &Order, mut nodes: Vec<Node>) -> Vec<Module> {
     nodes.retain(|node| graph.is_usable(*node));
     let depth = |node: &Node| order.depths[*node as usize];
-    nodes.sort_unstable_by_key(|node| (depth(node).unwrap_or(u32::MAX), graph.name(*node)));
+    nodes.sort_unstable_by_key(|node| {
+        let name = graph.name(*node);
+        (depth(node).unwrap_or(u32::MAX), name != "base", name)
+    });
     let wanted: BTreeSet<&str> = query.wanted.iter().map(String::as_str).collect();
     let folders = Folders::new(query);
     nodes.iter().filter_map(|node| module(query, graph, order, *node, &wanted, &folders)).collect()

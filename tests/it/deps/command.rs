@@ -192,6 +192,10 @@ fn every_cause_of_a_missing_module_is_told_apart() {
         ),
         ("fetchmail", "coreOfOtherSeries: only in core until 16.0, merged into `mail` since"),
         ("ipai_finance_ppm", "notInstallable: `addons/ipai/ipai_finance_ppm`: the folder has no manifest"),
+        (
+            "base_tier_validation",
+            "notCloned: in OCA/server-ux, which is not cloned to `addons/oca/server-ux`; the manifest lists it under OCA/server-tools",
+        ),
         ("ipai_workspace_cor", "noRepository: in no repository of the manifest"),
     ] {
         assert!(cause(&program, module).starts_with(expected), "{module}: {}", cause(&program, module));
@@ -274,6 +278,27 @@ fn the_printed_commands_clone_exactly_what_is_needed_at_its_pin_and_do_nothing_t
         complete.out
     );
     assert_eq!(shell(&program, &complete.out).code, 2, "it asks for the database");
+}
+
+#[test]
+fn base_is_first_dependents_say_so_and_none_is_no_version() {
+    let program = small();
+    let root = program.work().join("more");
+    write_module(&root, "aaa", "{'depends': []}");
+    write_module(&root, "bbb", "{'depends': ['aaa', 'base']}");
+    write_module(&root, "none", "{'version': None}");
+    write_module(&root, "needs_none", "{'depends': None}");
+    let ran = deps(&program, &["bbb", "--root", "more"]);
+    let names: Vec<&str> =
+        ran.out.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!((ran.code, names), (0, vec!["base", "aaa", "bbb"]), "{}", ran.out);
+    let ran = deps(&program, &["aaa", "--root", "more", "--reverse"]);
+    assert!(ran.out.contains("needs it") && !ran.out.contains("needed"), "{}", ran.out);
+    for (module, why) in [("none", "`version` must be text"), ("needs_none", "`depends` must be a list")] {
+        let ran = deps(&program, &[module, "--root", "more"]);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == 1 && said.contains(why) && said.contains("Odoo refuses"), "{said}");
+    }
 }
 
 #[test]

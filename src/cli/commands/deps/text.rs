@@ -10,9 +10,9 @@ use crate::skills::deps::report::{CycleReport, Module, Report};
 /// Modules in load order, or what needs the wanted ones; then what is missing, and cycles.
 pub fn modules(report: &Report) -> String {
     if let Some(dependents) = &report.dependents {
-        return list(dependents);
+        return list(dependents, "needs it");
     }
-    let mut out = list(&report.modules);
+    let mut out = list(&report.modules, "needed");
     if !report.missing.is_empty() {
         out.push_str("\nMissing\n");
     }
@@ -35,7 +35,8 @@ pub fn modules(report: &Report) -> String {
     out
 }
 
-fn list(modules: &[Module]) -> String {
+/// A table; `other` says what a module is that was not asked for.
+fn list(modules: &[Module], other: &str) -> String {
     let rows: Vec<Vec<String>> = modules
         .iter()
         .map(|module| {
@@ -49,19 +50,19 @@ fn list(modules: &[Module]) -> String {
                     (None, RootKind::Addons) => "-".to_owned(),
                 },
                 module.path.clone(),
-                state(module),
+                state(module, other),
             ]
         })
         .collect();
     table(&["DEPTH", "MODULE", "VERSION", "REPOSITORY", "PATH", "STATE"], &rows)
 }
 
-fn state(module: &Module) -> String {
+fn state(module: &Module, other: &str) -> String {
     let mut words = Vec::new();
     match &module.state {
         Some(state) => words.push(state.clone()),
         None if module.wanted => words.push("wanted".to_owned()),
-        None => words.push("needed".to_owned()),
+        None => words.push(other.to_owned()),
     }
     if module.pseudo {
         words.push("a folder of modules itself".to_owned());
