@@ -204,7 +204,7 @@ async fn apply(
     Ok(exit(&report))
 }
 
-/// The first signal ends the run after the operation that is under way, the second one at once.
+/// With the first signal nothing new is begun and nothing is waited for any longer; the second one ends the process.
 async fn stop_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -221,7 +221,7 @@ async fn stop_on_signal(cancel: CancellationToken) {
             to_stderr("Stopped at once; the journal knows what was under way.");
             std::process::exit(i32::from(Exit::Failed.code()));
         }
-        to_stderr("Stopping after the operation that is under way; once more to stop at once.");
+        to_stderr("Stopping: nothing new is begun, and waits are given up; once more to stop at once.");
         cancel.cancel();
     }
 }
@@ -238,12 +238,21 @@ fn print(session: &mut Session, context: &Context, report: &PassReport) -> Resul
     }
     left::say_ways_out(session, latest(report));
     // What was done may have shown what else is to be done, such as a database that can be read now.
-    if report.result == Some(RunResult::Applied) && !latest(report).steps.is_empty() {
+    if is_applied(report) && !latest(report).steps.is_empty() {
         let count = latest(report).steps.len();
         let steps = if count == 1 { "step is" } else { "steps are" };
         session.ui.progress(&format!("Hint: {count} more {steps} possible now: `ipaictl apply` again."));
     }
     Ok(())
+}
+
+fn is_applied(report: &PassReport) -> bool {
+    matches!(report.result, Some(RunResult::Applied | RunResult::Unhealthy))
+}
+
+/// Whether what was done made more possible.
+fn has_more(report: &PassReport) -> bool {
+    report.after.as_ref().is_some_and(|after| !after.steps.is_empty())
 }
 
 /// The plan after applying, or the one that had no steps.
@@ -268,6 +277,9 @@ fn print_text(ui: &mut Ui, context: &Context, report: &PassReport) -> Result<(),
     let verdict = match report.result {
         Some(RunResult::Applied) if left::exit(latest(report)) == Exit::Done => "Applied and verified",
         Some(RunResult::Applied) => "Applied what could be, but not everything is as wanted",
+        Some(RunResult::Unhealthy) if has_more(report) => {
+            "Applied what could be, but not everything is as wanted"
+        }
         Some(RunResult::Unhealthy) => "Applied, but not healthy",
         Some(RunResult::Cancelled) => "Stopped",
         _ => "Not all of it was applied",
@@ -291,6 +303,8 @@ fn print_text(ui: &mut Ui, context: &Context, report: &PassReport) -> Result<(),
 fn exit(report: &PassReport) -> Exit {
     match report.result {
         Some(RunResult::Applied) => left::exit(latest(report)),
+        // What is not healthy yet may be so for want of what can be done next.
+        Some(RunResult::Unhealthy) if has_more(report) => Exit::Failed,
         Some(RunResult::Unhealthy) => Exit::Unhealthy,
         Some(RunResult::Failed | RunResult::Cancelled | RunResult::Interrupted | RunResult::Running)
         | None => Exit::Failed,

@@ -180,6 +180,10 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         former: request.former.map(str::to_owned),
         unknown: None,
     };
+    if let Some(container) = request.running_update() {
+        outlook.hold = Some(format!("modules are being installed or updated in container `{container}`"));
+        return outlook;
+    }
     if running(request.spec) != Running::Started {
         outlook.judgement.verdict = Verdict::Current;
         return outlook;
@@ -191,10 +195,6 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         );
         outlook.hold = Some(why.clone());
         outlook.judgement.verdict = Verdict::Refuse(why);
-        return outlook;
-    }
-    if let Some(container) = request.running_update() {
-        outlook.hold = Some(format!("modules are being installed or updated in container `{container}`"));
         return outlook;
     }
     if let Some((intent, has_run)) = request.cut_off() {
@@ -274,6 +274,9 @@ pub fn plan_environment(request: &EnvironmentRequest<'_>, outlook: &Outlook) -> 
     if running(request.spec) != Running::Started && request.was_there() {
         // It goes on being there: whoever starts again must not get an empty one in its place.
         draft.subjects.insert(subject.to_string(), request.spec.odoo.version.clone());
+    }
+    if running(request.spec) != Running::Started {
+        say::left_runs(request, &subject, &mut draft);
     }
     if running(request.spec) == Running::Absent {
         return draft;

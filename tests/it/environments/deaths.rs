@@ -8,6 +8,13 @@ use crate::world::{eventually, text_of};
 
 /// Applies, and kills the controller when the run of Odoo has logged something; waits until the run has ended by itself.
 fn die_while(shop: &Shop, logged: &str) -> String {
+    let run = start_and_die(shop, logged);
+    ended_by_itself(&run);
+    run
+}
+
+/// Applies, and kills the controller when the run of Odoo has logged something.
+fn start_and_die(shop: &Shop, logged: &str) -> String {
     let run = format!("{}-odoo-update", shop.name());
     let mut child =
         shop.world.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -17,12 +24,15 @@ fn die_while(shop: &Shop, logged: &str) -> String {
     });
     child.kill().unwrap();
     child.wait().unwrap();
+    run
+}
+
+fn ended_by_itself(run: &str) {
     eventually(120, "the run ends by itself", || {
         let state =
-            Command::new("docker").args(["inspect", "-f", "{{.State.Running}}", &run]).output().unwrap();
+            Command::new("docker").args(["inspect", "-f", "{{.State.Running}}", run]).output().unwrap();
         String::from_utf8_lossy(&state.stdout).trim() == "false"
     });
-    run
 }
 
 /// Whether there is a container of a name.
@@ -114,4 +124,43 @@ fn new_code_waits_while_the_environment_is_stopped_and_comes_with_its_update() {
     shop.world.apply();
     shop.world.assert_in_sync();
     assert!(shop.module("lab_plain").starts_with("installed 18.0.1.1"), "{}", shop.module("lab_plain"));
+}
+
+#[test]
+fn nothing_is_taken_from_under_a_run_whose_controller_died() {
+    let shop = Shop::new("dies-stopped", "lab_plain, lab_slow, lab_fails", "");
+    shop.world.apply();
+    let before = code_at(&shop);
+    shop.sql("insert into ir_config_parameter (key, value) values ('lab.sleep_seconds', '20')");
+    shop.next(&["lab_slow", "lab_fails"]);
+    let manifest = "addons/lab_fails/__manifest__.py";
+    shop.world.edit(manifest, "\"depends\": [\"lab_plain\"]", "\"depends\": [\"lab_plain\", \"lab_slow\"]");
+    shop.world.commit("feat: it needs the slow one");
+    let run = start_and_die(&shop, "lab_slow");
+    for state in ["absent", "stopped"] {
+        let text = format!("  host: local\n  run: {state}\n");
+        shop.world.edit("desired-state/app.yaml", "  host: local\n", &text);
+        shop.world.commit("feat: it does not run");
+        let said = shop.world.run(&["apply", "--yes"]);
+        assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+        assert!(said.out.contains("waits for the update under way"), "{}", said.out);
+        assert_eq!(shop.world.inspect("db", "{{.State.Running}}"), "true", "its database was taken away");
+        shop.world.edit("desired-state/app.yaml", &text, "  host: local\n");
+    }
+    shop.world.edit("desired-state/app.yaml", "  host: local\n", "  host: local\n  run: stopped\n");
+    shop.world.commit("feat: it is stopped");
+    ended_by_itself(&run);
+    let said = shop.world.run(&["apply", "--yes"]);
+    assert!(said.out.contains("a run of modules ended that nobody waited for"), "{}{}", said.out, said.err);
+    assert_eq!(shop.world.inspect("db", "{{.State.Running}}"), "false");
+    assert!(is_there(&run), "it is still to be looked at");
+    // Started again, no application comes up on the new code before somebody has looked.
+    shop.world.edit("desired-state/app.yaml", "  run: stopped\n", "");
+    shop.world.commit("feat: it runs again");
+    let said = shop.world.run(&["apply", "--yes"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert_eq!(shop.world.inspect("odoo", "{{.State.Running}}"), "false", "{}", said.out);
+    let said = shop.apply_fails();
+    assert!(said.out.contains("lab_fails cannot be updated"), "{}", said.out);
+    assert_eq!(code_at(&shop), before, "the code was not put back");
 }

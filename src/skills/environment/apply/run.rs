@@ -226,7 +226,7 @@ async fn wait(run: &ModulesRun, context: &EnvironmentContext<'_>) -> Result<Ende
             context.docker.stop_container(&run.container, STOP_GRACE).await?;
             return Ok(Ended::Late);
         }
-        pause(context, "wait for the run of Odoo, which goes on").await?;
+        pause(context, "wait for the run of Odoo, which goes on: the next `ipaictl apply`, or the controller, looks how it ended, and the application is as it was left until then").await?;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::note::{Note, NoteKind};
 use crate::skills::environment::facts::DatabaseState;
 use crate::skills::environment::modules::Verdict;
 use crate::skills::environment::render::{
-    APPLICATION_SERVICE, DATABASE_SERVICE, MAX_CONNECTIONS, image_major,
+    APPLICATION_SERVICE, DATABASE_SERVICE, MAX_CONNECTIONS, image_major, network_name,
 };
 use crate::skills::environment::spec::EnvironmentSpec;
 
@@ -83,11 +83,12 @@ pub(super) fn outlook(
         }
     }
     if let Some(container) = request.running_update() {
-        let text = format!(
-            "modules are being installed or updated in container `{container}`: when it has ended, the controller or `ipaictl apply` looks how"
-        );
-        draft.notes.push(Note::new(NoteKind::Blocked, Some(subject.clone()), text));
-        joined::leave(request, APPLICATION_SERVICE, "waits for the update under way", draft);
+        under_way(container, subject, draft);
+        joined::leave(request, APPLICATION_SERVICE, UNDER_WAY, draft);
+    } else if outlook.judgement.verdict == Verdict::Later && request.cut_off().is_some() {
+        // The code may be ahead of the database, or be put back.
+        let why = "waits until it was looked how a run ended that nobody waited for";
+        joined::leave(request, APPLICATION_SERVICE, why, draft);
     }
     for (name, obstacle) in &outlook.judgement.obstacles {
         let text = format!("module `{name}`: {obstacle}; {}", obstacle.way_out());
@@ -98,6 +99,36 @@ pub(super) fn outlook(
         let text = "no checksums are remembered, so it can't be told which modules changed since they were last updated: \
                     `odoo.modules.update: all` updates all once and remembers";
         draft.notes.push(Note::new(NoteKind::NeedsDecision, Some(subject.clone()), text));
+    }
+}
+
+/// Why something waits while modules are installed or updated.
+const UNDER_WAY: &str = "waits for the update under way";
+
+fn under_way(container: &str, subject: &Subject, draft: &mut Draft<EnvironmentAction>) {
+    let text = format!(
+        "modules are being installed or updated in container `{container}`: when it has ended, the controller or `ipaictl apply` looks how"
+    );
+    draft.notes.push(Note::new(NoteKind::Blocked, Some(subject.clone()), text));
+}
+
+/// An environment that is not to run: nothing is taken from under a run of modules, and one that nobody saw the end of is told.
+pub(super) fn left_runs(
+    request: &EnvironmentRequest<'_>,
+    subject: &Subject,
+    draft: &mut Draft<EnvironmentAction>,
+) {
+    if let Some(container) = request.running_update() {
+        under_way(container, subject, draft);
+        joined::leave(request, DATABASE_SERVICE, UNDER_WAY, draft);
+        joined::leave_subject(
+            &Subject::network(network_name(&request.engine.project.name)),
+            UNDER_WAY,
+            draft,
+        );
+    } else if request.cut_off().is_some() {
+        let text = "a run of modules ended that nobody waited for: how, is looked at when the environment is started";
+        draft.notes.push(Note::new(NoteKind::Reported, Some(subject.clone()), text));
     }
 }
 
