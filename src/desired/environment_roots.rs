@@ -45,7 +45,10 @@ pub fn check_modules(environment: &Described<EnvironmentSpec>, tree: &Tree, prob
         names.extend(found.filter_map(|path| path.rsplit('/').next().map(str::to_owned)));
     }
     for (index, name) in odoo.modules.install.iter().enumerate() {
-        if names.contains(name) || core.binary_search(name).is_ok() {
+        // What is no name at all is told as such.
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name || name == "all" || names.contains(name) || core.binary_search(name).is_ok() {
             continue;
         }
         let place = environment.value(&format!("/spec/odoo/modules/install/{index}"));

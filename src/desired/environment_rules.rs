@@ -2,9 +2,11 @@
 
 use super::environment_values;
 use super::typed::Described;
+use crate::model::document::Place;
 use crate::model::problem::Problem;
 use crate::model::secret::is_secret_name;
 use crate::model::time::parse_bytes;
+use crate::odoo::conf;
 use crate::skills::environment::conf::{DERIVED, Options, Secrets};
 use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec, Tier};
 use crate::skills::host::spec::HostSpec;
@@ -117,10 +119,18 @@ fn check_paths(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Prob
 fn check_config(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
     for (option, value) in &environment.resource.spec.odoo.config {
         let pointer = format!("/spec/odoo/config/{}", option.replace('~', "~0").replace('/', "~1"));
-        if let Some((_, field)) = DERIVED.iter().find(|(name, _)| name == option) {
+        let key = environment.key(&pointer);
+        let name = conf::present_name(option);
+        if let Some((_, field)) = DERIVED.iter().find(|(derived, _)| *derived == name) {
             let message = format!("`{option}` follows from `spec.{field}`");
-            let problem = environment.key(&pointer).error("odoo-conf-derived", message);
+            let problem = key.error("odoo-conf-derived", message);
             problems.push(problem.with_hint("Remove the line."));
+        }
+        check_reach(name, value, &key, problems);
+        let is_text = conf::setting(name).is_none_or(|setting| matches!(setting.sort, conf::Sort::Text));
+        if matches!(value, ConfigValue::Secret(_)) && (!is_text || OPEN.contains(&name)) {
+            let message = format!("`{option}` is no secret, and what it says must be known to be checked");
+            problems.push(key.error("odoo-conf-secret", message).with_hint("Write its value."));
         }
         if let ConfigValue::Text(text) = value
             && !text.is_empty()
@@ -137,6 +147,24 @@ fn check_config(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pro
     }
 }
 
+/// Texts that decide who sees what, or what the server does at all.
+const OPEN: &[&str] = &["dbfilter", "dev_mode", "http_interface"];
+
+/// A server that nobody reaches is never healthy.
+fn check_reach(name: &str, value: &ConfigValue, key: &Place, problems: &mut Vec<Problem>) {
+    let ConfigValue::Text(text) = value else { return };
+    let is_false = matches!(text.as_str(), "" | "False" | "false" | "0");
+    let message = match name {
+        "http_enable" if is_false => "a server without HTTP never becomes healthy".to_owned(),
+        "http_interface" if !is_false && !matches!(text.as_str(), "0.0.0.0" | "::" | "None") => {
+            format!("nobody outside of its container reaches a server that listens on `{text}` alone")
+        }
+        _ => return,
+    };
+    let hint = "Remove the line; `spec.publish` says where it is reached.";
+    problems.push(key.error("odoo-conf-unreachable", message).with_hint(hint));
+}
+
 fn check_modules(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
     let install = &environment.resource.spec.odoo.modules.install;
     for (index, name) in install.iter().enumerate() {
@@ -145,7 +173,10 @@ fn check_modules(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pr
         if name.is_empty() || !name.chars().all(is_name) {
             let message = format!("`{name}` is no name of a module");
             problems.push(place.error("invalid-value", message).with_hint("Letters, digits and `_`."));
-        } else if matches!(name.as_str(), "all" | "base") {
+        } else if name == "all" {
+            let message = "`all` is no module: to Odoo it means every one there is";
+            problems.push(place.error("invalid-value", message).with_hint("Name the modules."));
+        } else if name == "base" {
             let message = format!("`{name}` is in every database");
             problems.push(place.error("invalid-value", message).with_hint("Remove the line."));
         } else if install[..index].contains(name) {

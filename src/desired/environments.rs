@@ -19,7 +19,7 @@ use crate::engine::spec::{BuildSpec, ProjectSpec};
 use crate::model::hash::canonical_hash;
 use crate::model::known::Known;
 use crate::model::problem::Problem;
-use crate::model::secret::{Redactor, SecretRef};
+use crate::model::secret::{MASK, Redactor, SecretRef};
 use crate::odoo::conf;
 use crate::skills::environment::conf::{Options, Secrets};
 use crate::skills::environment::operation::DatabaseTarget;
@@ -300,7 +300,13 @@ fn check_conf(environment: &Described<EnvironmentSpec>, options: &Options, probl
         conf.options().into_iter().map(|(name, written)| (written.line, name)).collect();
     for mut problem in conf::check("odoo.conf", &conf) {
         let Some(name) = problem.location.as_ref().and_then(|place| lines.get(&place.line)) else { continue };
-        if !environment.resource.spec.odoo.config.contains_key(*name) {
+        let is_judged = match environment.resource.spec.odoo.config.get(*name) {
+            Some(ConfigValue::Text(_)) => true,
+            // Of a secret, its name is all that was looked at.
+            Some(ConfigValue::Secret(_)) => !problem.message.contains(MASK),
+            None => false,
+        };
+        if !is_judged {
             continue;
         }
         let marked = environment.key(&config_pointer(name)).mark(problem.clone());

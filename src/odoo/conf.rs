@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 pub use self::check::check;
 pub use self::compare::{Difference, compare};
-pub use self::options::{OPTIONS, Setting, Sort, is_secret, setting};
+pub use self::options::{OPTIONS, Setting, Sort, is_secret, present_name, setting};
 pub use self::reader::parse;
 pub use self::render::{is_kept, render};
 

@@ -176,7 +176,7 @@ pub(super) const COMMAND_LINE: &[&str] = &[
 ];
 
 /// The present name of an option of the section `options`.
-pub(super) fn present_name(name: &str) -> &str {
+pub fn present_name(name: &str) -> &str {
     TAKEN.iter().find(|(old, _)| *old == name).map_or(name, |(_, present)| *present)
 }
 
