@@ -1,10 +1,11 @@
 //! References to secrets, their values in memory, and how they are masked in everything written.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,7 @@ pub struct Redactor {
 struct Needle(std::cmp::Reverse<usize>, String);
 
 impl Redactor {
-    /// Learns a secret value, and its base64, URL-encoded and quoted forms.
+    /// Learns a secret value, and its base64, URL-encoded and quoted forms: JSON's and Python's, once and twice.
     pub fn learn(&mut self, value: &str) {
         self.values.extend(needles(value));
     }
@@ -147,12 +148,13 @@ impl Redactor {
 
 /// The forms in which a value may appear; its long lines too, because logs show them one by one.
 fn needles(value: &str) -> Vec<Needle> {
-    // Engines quote what they were asked to run, once or within another quoted message.
-    let (quoted, again) = (escaped(value), escaped(&escaped(value)));
-    let forms = [value.to_owned(), base64(value.as_bytes()), url_encoded(value), quoted, again];
+    // Engines quote what they were asked to run, and Python what it shows of its values: once, or within another quoted text.
+    let quoted = quoted_forms(value);
+    let again: Vec<String> = quoted.iter().flat_map(|form| quoted_forms(form)).collect();
+    let forms = [value.to_owned(), base64(value.as_bytes())].into_iter().chain(url_forms(value));
+    let forms = forms.chain(quoted).chain(again);
     let long = value.lines().filter(|line| line.len() >= 2 * REDACTED_LENGTH_MIN).map(str::to_owned);
     forms
-        .into_iter()
         .filter(|form| form.len() >= REDACTED_LENGTH_MIN)
         .chain(long)
         .map(|form| Needle(std::cmp::Reverse(form.len()), form))
@@ -175,17 +177,51 @@ impl fmt::Debug for Redactor {
     }
 }
 
-fn escaped(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
+/// The text between quotes, as JSON and Python write it; Python escapes the quotes that it chose, whatever they are.
+fn quoted_forms(text: &str) -> [String; 5] {
+    let json = serde_json::Value::from(text).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    let ascii = json.chars().fold(String::new(), |mut out, c| {
+        match c.is_ascii() {
+            true => out.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                let _ = write!(out, "\\u{unit:04x}");
+            }),
+        }
+        out
+    });
+    let python = |quote: &str, is_ascii: bool| {
+        text.chars().fold(String::new(), |mut out, c| {
+            let _ = match (c, u32::from(c)) {
+                ('\\', _) => write!(out, "\\\\"),
+                ('\n', _) => write!(out, "\\n"),
+                ('\r', _) => write!(out, "\\r"),
+                ('\t', _) => write!(out, "\\t"),
+                (c, _) if quote.contains(c) => write!(out, "\\{c}"),
+                (c, code) if c.is_control() || is_ascii && (0x80..0x100).contains(&code) => {
+                    write!(out, "\\x{code:02x}")
+                }
+                (c, code) if is_ascii && code > 0xffff => write!(out, "\\U{code:08x}"),
+                (c, code) if is_ascii && code > 0xff => write!(out, "\\u{code:04x}"),
+                (c, _) => write!(out, "{c}"),
+            };
+            out
+        })
+    };
+    [json, ascii, python("", false), python("'", false), python("'", true)]
 }
 
 fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-fn url_encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+/// As URLs hold it: what need not be escaped is escaped by some.
+fn url_forms(text: &str) -> [String; 4] {
+    const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+    const FORM: &AsciiSet = &UNRESERVED.remove(b' ');
+    let encoded = |set| utf8_percent_encode(text, set).to_string();
+    [encoded(NON_ALPHANUMERIC), encoded(UNRESERVED), encoded(PATH), encoded(FORM).replace(' ', "+")]
 }
 
 /// Whether a variable's name says that its value is a secret.
@@ -221,9 +257,28 @@ mod tests {
         redactor.learn("p@ss/wörd");
         redactor.learn("quo\"te\\d");
         assert_eq!(redactor.redact(r#"exec: "/no/quo\"te\\d": missing"#), r#"exec: "/no/(secret)": missing"#);
-        let text = format!("a p@ss/wörd b {} c {}", base64("p@ss/wörd".as_bytes()), url_encoded("p@ss/wörd"));
+        let text =
+            format!("a p@ss/wörd b {} c {}", base64("p@ss/wörd".as_bytes()), url_forms("p@ss/wörd")[0]);
         assert_eq!(redactor.redact(&text), "a (secret) b (secret) c (secret)");
         assert_eq!(base64(b"ab"), "YWI=");
+    }
+
+    #[test]
+    fn what_python_shows_of_a_secret_is_masked() {
+        let mut redactor = Redactor::default();
+        redactor.learn("multi,'\"ad\\m ü");
+        for shown in [
+            // repr() and ascii() of it, of a longer text with its own quotes, within JSON, and twice.
+            r#"'multi,\'"ad\\m ü'"#,
+            r#"'multi,\'"ad\\m \xfc'"#,
+            r#"multi,'"ad\\m ü"#,
+            r#"{"x": "multi,'\"ad\\m \u00fc"}"#,
+            r#""'multi,\\'\"ad\\\\m ü'""#,
+            "multi%2C%27%22ad%5Cm+%C3%BC",
+        ] {
+            let said = redactor.redact(shown);
+            assert!(said.contains(MASK) && !said.contains("multi"), "{shown}: {said}");
+        }
     }
 
     #[test]
