@@ -158,6 +158,7 @@ pub fn assemble(
                 objects: source.git_dir()?.display().to_string(),
                 url: None,
                 kept: Some(kept_of(source, STATE_CHECKOUT)),
+                is_alone: false,
             })
         });
         let mut resource = stack.resource.clone();
@@ -367,6 +368,7 @@ fn desired_repository(
         objects: content.objects.display().to_string(),
         url: Some(spec.url.clone()),
         kept,
+        is_alone: false,
     });
     let spec = serde_json::to_value(spec).expect("a spec is JSON");
     resource.digest = canonical_hash(&json!({ "spec": spec, "commit": content.commit.as_ref().ok() }));

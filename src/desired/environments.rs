@@ -199,6 +199,7 @@ pub fn load_environment(
         objects: code.objects.clone(),
         url: code.url.clone(),
         kept: Some(code.kept.clone()),
+        is_alone: true,
     });
     resource.digest = digest;
     desired.resource = resource;

@@ -214,7 +214,7 @@ mod tests {
         let mut one = service("x");
         one.files = vec![file("/plain", false), file("/secret", true)];
         let key = HmacKey::new("aa");
-        let known = |digest: &str| Known::Known(Some(FileFacts { digest: digest.to_owned() }));
+        let known = |digest: &str| Known::Known(Some(FileFacts { digest: digest.to_owned(), access: None }));
         let mut files = FileDigests::from([
             ("/plain".to_owned(), known("sha256:1")),
             ("/secret".to_owned(), known("hmac:2")),
@@ -237,7 +237,7 @@ mod tests {
     fn what_the_revision_says_of_a_file_counts_more_than_what_is_on_the_host() {
         let mut one = service("x");
         one.files = vec![FileSpec { digest: Some("sha256:9".to_owned()), ..file("/plain", false) }];
-        let found = Known::Known(Some(FileFacts { digest: "sha256:1".to_owned() }));
+        let found = Known::Known(Some(FileFacts { digest: "sha256:1".to_owned(), access: None }));
         let files = FileDigests::from([("/plain".to_owned(), found)]);
         assert_eq!(content_hash(&one, &files), content_hash(&one, &FileDigests::new()));
     }

@@ -206,4 +206,18 @@ pub struct FileFacts {
     /// `sha256:<hex>` of the content, `hmac:<key id>:<hex>` when it is a secret; `directory` for a directory, whose
     /// content is not read; `large:<bytes>` beyond 64 MiB; `special` for sockets and devices.
     pub digest: String,
+    /// Who may do what with it, where that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<FileAccess>,
+}
+
+/// Owner and permissions of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileAccess {
+    /// The number of its user.
+    pub user: u32,
+    /// The number of its group.
+    pub group: u32,
+    /// The permission bits.
+    pub mode: u32,
 }

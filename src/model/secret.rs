@@ -201,8 +201,8 @@ fn quoted_forms(text: &str) -> [String; 5] {
                 (c, code) if c.is_control() || is_ascii && (0x80..0x100).contains(&code) => {
                     write!(out, "\\x{code:02x}")
                 }
-                (c, code) if is_ascii && code > 0xffff => write!(out, "\\U{code:08x}"),
-                (c, code) if is_ascii && code > 0xff => write!(out, "\\u{code:04x}"),
+                (_, code) if is_ascii && code > 0xffff => write!(out, "\\U{code:08x}"),
+                (_, code) if is_ascii && code > 0xff => write!(out, "\\u{code:04x}"),
                 (c, _) => write!(out, "{c}"),
             };
             out

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
-use super::FileFacts;
+use super::{FileAccess, FileFacts};
 use crate::engine::hash::secret_digest;
 use crate::model::known::Known;
 use crate::model::secret::HmacKey;
@@ -56,15 +57,24 @@ pub(super) async fn read_files(request: FileRequest<'_>) -> BTreeMap<String, Kno
 fn read_file(path: &str, secret: bool, key: Option<&HmacKey>) -> Known<Option<FileFacts>> {
     match digest(Path::new(path)) {
         Ok(digest) if secret && digest.starts_with("sha256:") => match key {
-            Some(key) => Known::Known(Some(FileFacts { digest: secret_digest(key, &digest) })),
+            Some(key) => Known::Known(Some(facts(path, secret_digest(key, &digest)))),
             None => Known::Unknown(format!("there is no key for the digest of `{path}`")),
         },
-        Ok(digest) => Known::Known(Some(FileFacts { digest })),
+        Ok(digest) => Known::Known(Some(facts(path, digest))),
         Err(err) if matches!(err.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Known::Known(None)
         }
         Err(err) => Known::Unknown(format!("`{path}` can't be read: {err}")),
     }
+}
+
+fn facts(path: &str, digest: String) -> FileFacts {
+    let access = std::fs::metadata(path).ok().map(|found| FileAccess {
+        user: found.uid(),
+        group: found.gid(),
+        mode: found.mode() & 0o7777,
+    });
+    FileFacts { digest, access }
 }
 
 fn digest(path: &Path) -> std::io::Result<String> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgConnection;
 
-use super::conf::shown;
+use super::conf::{FINGERPRINT, shown};
 use super::facts::{EnvironmentFacts, FolderFacts, ProbeFacts};
 use super::operation::{DatabaseServer, DatabaseTarget, ProbeTarget};
 use super::render::{CONF_TARGET, GEVENT_PORT, HTTP_PORT, root_path};
@@ -64,21 +64,21 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
         }
         container.networks.values().find_map(|network| network.address.clone())
     });
+    let wanted = request.database;
     let read = async {
         match &address {
             None => Known::Known(Default::default()),
-            Some(address) => read_database(request.database, address).await,
+            Some(address) => read_database(wanted, address).await,
         }
     };
     let application = request.containers.iter().find(|container| container.name == request.application);
     let conf = application.and_then(|container| container.mounts.get(CONF_TARGET));
     // Who may not read it sees that it is another one, and not what is other.
     let conf = conf.and_then(|mount| shown(&std::fs::read_to_string(&mount.source).ok()?, request.key));
+    // What runs has the workers and the database of its own file, whatever is wanted by now.
+    let running = Running::of(conf.as_ref(), request);
     let conf = conf.unwrap_or_default();
-    // What runs has the workers of its own file, whatever is wanted by now.
-    let workers = conf.get("workers").and_then(|text| text.trim().parse::<u32>().ok());
-    let request =
-        &ObserveRequest { is_evented: workers.map_or(request.is_evented, |workers| workers > 0), ..*request };
+    let request = &ObserveRequest { is_evented: running.is_evented, database: &running.database, ..*request };
     let (database, mut probes) = tokio::join!(read, probe_running(request));
     let about = database.known().map(|facts| (facts.exclude.clone(), facts.languages.clone()));
     let (exclude, languages) = about.unwrap_or_default();
@@ -108,10 +108,38 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
         Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new()),
     };
     let database = database.map(|reading| reading.facts);
-    if !probes.is_empty() {
+    // Of another database than the one that is read, nothing is known here.
+    if !probes.is_empty() && running.is_in_wanted {
         probes.push(of_database(&database, &request.spec.odoo.version));
     }
     EnvironmentFacts { database, modules, folders, conf, probes }
+}
+
+/// What the file says that the application runs with.
+struct Running {
+    is_evented: bool,
+    database: DatabaseTarget,
+    /// Whether its database, and how it gets in, are those of the document.
+    is_in_wanted: bool,
+}
+
+impl Running {
+    fn of(conf: Option<&BTreeMap<String, String>>, request: &ObserveRequest<'_>) -> Self {
+        let mut database = request.database.clone();
+        let Some(conf) = conf else {
+            return Running { is_evented: request.is_evented, database, is_in_wanted: true };
+        };
+        let workers = conf.get("workers").and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(0);
+        let password =
+            format!("{FINGERPRINT}{}", request.key.short(database.password.expose_secret().as_bytes()));
+        let is = |option: &str, wanted: &str| conf.get(option).is_none_or(|found| found == wanted);
+        let is_in_wanted =
+            is("db_name", &database.name) && is("db_user", &database.user) && is("db_password", &password);
+        if let Some(name) = conf.get("db_name") {
+            database.name.clone_from(name);
+        }
+        Running { is_evented: workers > 0, database, is_in_wanted }
+    }
 }
 
 /// Probes the application when it runs.

@@ -20,6 +20,8 @@ pub struct CheckoutDesired {
     /// Where files that others changed are kept when they are put right. `None` at a place that a person named: what
     /// is done there is that person's to decide.
     pub kept: Option<String>,
+    /// Whether nothing but the commit belongs there: what else lies in it, a server would see.
+    pub is_alone: bool,
 }
 
 /// One checkout.
@@ -38,7 +40,10 @@ pub struct CheckoutFacts {
     pub url: Option<String>,
     /// Tracked files whose content differs from HEAD, sorted, at most 20.
     pub dirty: Vec<String>,
-    /// Those of them that hold what a layout wrote, with its digest.
+    /// Files and folders that git neither tracks nor ignores, sorted, at most 20; compiled Python apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untracked: Vec<String>,
+    /// Those of the changed files that hold what a layout wrote, with its digest.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub written: BTreeMap<String, String>,
 }

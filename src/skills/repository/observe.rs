@@ -44,6 +44,16 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
     facts.commit = Some(commit.id().to_string());
     facts.repository = !repository.is_bare() && commit.tree().is_ok();
     if facts.repository {
+        match untracked_files(&repository) {
+            Ok(files) => facts.untracked = files,
+            Err(err) => {
+                return Known::Unknown(format!(
+                    "what is new in `{}` can't be read: {}",
+                    path.display(),
+                    err.message()
+                ));
+            }
+        }
         match dirty_files(&repository) {
             // What a move of ours left that was killed is nobody's change, and the next one completes it.
             Ok(dirty) if !dirty.is_empty() && matches!(half_moved(&repository), Ok(Some(_))) => {}
@@ -61,6 +71,26 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
         }
     }
     Known::Known(facts)
+}
+
+/// The first files and folders that no commit has. Python leaves its compiled files wherever it may write.
+fn untracked_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
+    let mut options = StatusOptions::new();
+    options
+        .show(StatusShow::Workdir)
+        .include_untracked(true)
+        .recurse_untracked_dirs(false)
+        .include_ignored(false)
+        .exclude_submodules(true)
+        .no_refresh(true);
+    let statuses = repository.statuses(Some(&mut options))?;
+    let new = statuses.iter().filter(|entry| entry.status().is_wt_new());
+    let names = new.map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned());
+    let is_compiled = |name: &String| name.ends_with(".pyc") || name.ends_with("__pycache__/");
+    let mut files: Vec<String> = names.filter(|name| !is_compiled(name)).collect();
+    files.sort_unstable();
+    files.truncate(DIRTY_MAX);
+    Ok(files)
 }
 
 /// Which of the files hold what was written into them, by digest; one that can't be read is somebody's.

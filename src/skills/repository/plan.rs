@@ -56,6 +56,14 @@ pub fn plan_checkout(
             draft.notes.push(note);
         }
     }
+    if checkout.is_alone && !facts.untracked.is_empty() {
+        let files = facts.untracked.join("`, `");
+        let text =
+            format!("no commit has `{files}`, which whoever reads it sees: commit that, or move it away");
+        let subject = Subject::checkout(checkout.path.clone());
+        let class = Class::Drift(DriftClass::Content);
+        draft.notes.push(Note::difference(NoteKind::Reported, subject, class, text));
+    }
     for step in &mut draft.steps {
         step.operations.iter_mut().for_each(|target| target.written = written.clone());
     }
@@ -150,6 +158,7 @@ mod tests {
             objects: "/state/objects".into(),
             url: Some("https://example.com/a.git".into()),
             kept: None,
+            is_alone: false,
         }
     }
 
@@ -160,6 +169,7 @@ mod tests {
             commit: Some("a".repeat(40)),
             url: wanted().url,
             dirty: Vec::new(),
+            untracked: Vec::new(),
             written: BTreeMap::new(),
         }
     }

@@ -99,6 +99,11 @@ fn code_that_was_edited_on_the_host_is_put_right_in_the_process_too() {
     assert_ne!(fs::read_to_string(&file).unwrap(), "# mine\n");
     assert_ne!(shop.world.inspect("odoo", "{{.State.StartedAt}}"), started);
     shop.expect("Ready", "True", "InSync", "");
+    // A module that no commit has, the server would see all the same.
+    fs::create_dir(checkout.join("addons/by_hand")).unwrap();
+    fs::write(checkout.join("addons/by_hand/__manifest__.py"), "{'name': 'By hand'}").unwrap();
+    let preview = shop.world.differences();
+    assert!(preview.contains("no commit has `addons/by_hand/`"), "{preview}");
 }
 
 #[test]

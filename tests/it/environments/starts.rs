@@ -1,6 +1,7 @@
 //! Starts and changes that go well.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use super::{Shop, walk};
 use crate::world::{docker, eventually};
@@ -106,6 +107,7 @@ fn a_new_configuration_replaces_the_application_and_is_read() {
         preview.contains("recreate: odoo.conf") && preview.contains("odoo.conf workers  (not set) → 2"),
         "{preview}"
     );
+    assert!(!preview.contains("unhealthy"), "what runs has the workers of its own file: {preview}");
     shop.world.apply();
     shop.world.assert_in_sync();
     assert_eq!(shop.world.id("db"), database, "the database's server was replaced");
@@ -159,6 +161,16 @@ fn odoo_conf_that_was_edited_on_the_host_is_written_again() {
     assert_eq!(shop.world.id("odoo"), id);
     let inside = docker(&["exec", &shop.container("odoo"), "cat", "/etc/odoo/odoo.conf"]);
     assert_eq!(inside, whole, "the server has the old file");
+    // Who may read it is part of it: a server that can't goes on without, or ends again and again.
+    let before = fs::metadata(&conf).unwrap();
+    fs::set_permissions(&conf, fs::Permissions::from_mode(0o644)).unwrap();
+    let preview = shop.world.differences();
+    assert!(preview.contains("`odoo.conf` is 100:101 0644 on the host, not 100:101 0400"), "{preview}");
+    std::os::unix::fs::chown(&conf, Some(4321), Some(4321)).unwrap();
+    shop.world.apply();
+    shop.world.assert_in_sync();
+    let after = fs::metadata(&conf).unwrap();
+    assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()));
 }
 
 #[test]

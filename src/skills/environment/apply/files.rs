@@ -9,9 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::EnvironmentError;
 use crate::engine::apply::Done;
-
-/// The permission bits of a file whose owner can't be given: the folder above is closed to everybody else.
-const READABLE: u32 = 0o444;
+use crate::skills::environment::render::READABLE;
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> EnvironmentError + use<> {
     let path = path.display().to_string();

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{EnvironmentAction, EnvironmentRequest};
 use crate::engine::hash::secret_digest;
+use crate::engine::observe::FileAccess;
 use crate::engine::operation::{EngineOperation, Target, WaitCondition};
 use crate::model::change::{Action, Class, DriftClass, FieldDiff, Risk, Subject};
 use crate::model::draft::{Draft, DraftStep};
@@ -17,7 +18,7 @@ use crate::model::note::{Note, NoteKind};
 use crate::skills::environment::conf::{FINGERPRINT, shown};
 use crate::skills::environment::operation::{EnvironmentOperation, ProbeTarget};
 use crate::skills::environment::render::{
-    APPLICATION_SERVICE, CONF_TARGET, RenderedFile, digest, health_timeout,
+    APPLICATION_SERVICE, CONF_TARGET, READABLE, RenderedFile, digest, health_timeout,
 };
 
 /// What our file is called where people read of it.
@@ -70,17 +71,44 @@ pub(super) fn write_files(request: &EnvironmentRequest<'_>, draft: &mut Draft<En
         let step = draft.steps.iter_mut().find(|step| step.subject == Subject::container(name.clone()));
         let wanted = secret_digest(request.engine.masking.key, &digest(&file.content));
         let found = match request.engine.facts.files.get(&file.path) {
-            Some(Known::Known(found)) => found.as_ref().map(|found| found.digest.as_str()),
+            Some(Known::Known(found)) => found.as_ref(),
             Some(Known::Unknown(_)) | None => None,
         };
-        let is_right = found == Some(wanted.as_str());
+        let state = match found {
+            None => Written::Missing,
+            Some(found) if found.digest != wanted => Written::Changed,
+            Some(found) => match found.access {
+                Some(access) if !is_accessible(file, access) => Written::Access(access),
+                _ => Written::Right,
+            },
+        };
+        let is_right = state == Written::Right;
         match step {
             Some(step) if creates(step) || !is_right => step.operations.insert(0, write(request, file)),
             Some(_) => {}
-            None if !is_right => rewrite(request, file, &name, found.is_some(), draft),
+            None if !is_right => rewrite(request, file, &name, state, draft),
             None => {}
         }
     }
+}
+
+/// What became of a file that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Right,
+    Missing,
+    Changed,
+    /// Its content is right, and its owner or mode is not.
+    Access(FileAccess),
+}
+
+/// Whether those can read a file, and nobody else, who are to: as it is written, with and without root.
+fn is_accessible(file: &RenderedFile, access: FileAccess) -> bool {
+    let Some((user, group)) = file.owner else { return access.mode == file.mode };
+    let is_as_wanted = access == FileAccess { user, group, mode: file.mode };
+    // Without root it can't be given away: then its closed folder guards it.
+    let is_kept = access.mode == READABLE && access.user != 0 && access.user != user;
+    is_as_wanted || is_kept
 }
 
 /// A file that somebody changed is written again; a server reads its configuration when it starts.
@@ -88,7 +116,7 @@ fn rewrite(
     request: &EnvironmentRequest<'_>,
     file: &RenderedFile,
     name: &str,
-    exists: bool,
+    state: Written,
     draft: &mut Draft<EnvironmentAction>,
 ) {
     let owner = request.engine.resource.to_string();
@@ -109,13 +137,20 @@ fn rewrite(
         operations.push(wait(name, health_timeout(request.spec)));
     }
     let file_name = file.path.rsplit('/').next().unwrap_or_default();
-    let cause = if exists { "was changed on the host" } else { "is missing on the host" };
+    let cause = match state {
+        Written::Missing => "is missing on the host".to_owned(),
+        Written::Right | Written::Changed => "was changed on the host".to_owned(),
+        Written::Access(FileAccess { user, group, mode }) => {
+            let owner = file.owner.map_or_else(String::new, |(user, group)| format!("{user}:{group} "));
+            format!("is {user}:{group} {mode:04o} on the host, not {owner}{:04o}", file.mode)
+        }
+    };
     draft.steps.push(DraftStep {
         action: if restarts { Action::Restart } else { Action::Update },
         class: Class::Drift(DriftClass::Content),
         cause: format!("`{file_name}` {cause}"),
         risk: if restarts { Risk::Restart } else { Risk::None },
-        fingerprint: sha256_hex(format!("{name}\0{}\0{exists}", file.path).as_bytes()),
+        fingerprint: sha256_hex(format!("{name}\0{}\0{state:?}", file.path).as_bytes()),
         operations,
         ..DraftStep::on(subject)
     });
