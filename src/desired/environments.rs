@@ -27,6 +27,7 @@ use crate::skills::environment::plan::database_server;
 use crate::skills::environment::render::{RenderContext, Rendered, render};
 use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec};
 use crate::skills::repository::checkout::CheckoutDesired;
+use crate::skills::stack::compose::Look;
 
 /// Stands for a secret without a value, so that everything else is checked all the same.
 const PLACEHOLDER: &str = "secret-without-a-value";
@@ -332,6 +333,11 @@ fn build_of(
         }
         Err(why) => Known::Unknown(why),
     };
+    let file = format!("{context}/{}", inner(&build.dockerfile));
+    if digest.known().is_some() && matches!(code.tree.look(file.trim_start_matches('/')), Look::Missing) {
+        let message = format!("the source has no file `{}` to build from", file.trim_start_matches('/'));
+        problems.push(environment.value("/spec/odoo/build/dockerfile").error("missing-file", message));
+    }
     let folder = if context.is_empty() { code.folder.clone() } else { format!("{}/{context}", code.folder) };
     Some(BuildSpec {
         context: folder,
@@ -342,6 +348,7 @@ fn build_of(
         labels: BTreeMap::new(),
         options: BTreeMap::new(),
         digest,
+        is_own_name: true,
     })
 }
 

@@ -136,6 +136,8 @@ pub struct BuildSpec {
     pub options: BTreeMap<String, String>,
     /// Digest of the context's content, when the controller could read it.
     pub digest: Known<String>,
+    /// Whether nobody else has a reason to build under its name: what lies there without our label is not this build.
+    pub is_own_name: bool,
 }
 
 /// What another service has to be before this one starts.

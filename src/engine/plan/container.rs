@@ -261,8 +261,9 @@ fn keep(situation: &Situation<'_, '_>, current: &ContainerFacts, cleared: Vec<En
     }
     clear_first(situation, &mut decision, cleared);
     hold_if_stopped_by_hand(situation, current, &mut decision);
+    // A container that runs is not taken away for one that could not start.
     if decision.step.is_some()
-        && !operations::is_up(current)
+        && (decision.creates || !operations::is_up(current))
         && let Some(stuck) = port_taken(situation, &[current])
     {
         return stuck;

@@ -45,6 +45,9 @@ impl<'a> Images<'a> {
             (ImageWanted::Unknown(why), _, _) => {
                 return ImageNeed::Unknown(format!("image `{reference}`: {why}"));
             }
+            (ImageWanted::Present(_), Some(build), _) if is_stale && build.is_own_name => {
+                (Action::Build, "what has its name was built from something else")
+            }
             (ImageWanted::Present(_), Some(_), _) if is_stale => (Action::Build, "its context changed"),
             (ImageWanted::Present(_), None, PullPolicy::Always) => (Action::Pull, "pull_policy: always"),
             (ImageWanted::Present(_), _, _) => return ImageNeed::There,
@@ -116,6 +119,7 @@ pub(super) fn is_stale_build(request: &ProjectRequest<'_>, service: &ServiceSpec
     let facts = request.facts.images.get(&service.image).and_then(Known::known).and_then(Option::as_ref);
     let label = facts.and_then(|image| image.labels.get(labels::CONTENT_HASH));
     match (label, build_hash(request, build)) {
+        (None, Some(_)) if build.is_own_name => facts.is_some(),
         // Built by others, or from a context that could not be read: nothing says that it is another one.
         (None, _) | (_, None) => false,
         (Some(label), Some(hash)) => *label != hash,

@@ -34,6 +34,7 @@ fn build_spec(context: &Path) -> BuildSpec {
         labels: BTreeMap::from([("com.example.own".to_owned(), "1".to_owned())]),
         options: BTreeMap::new(),
         digest: Known::Known("tree:0".to_owned()),
+        is_own_name: false,
     }
 }
 

@@ -73,6 +73,16 @@ fn an_image_that_cannot_be_had_leaves_the_former_code_and_its_owner() {
     shop.world.edit("desired-state/app.yaml", "source: addons}", "source: addons, owner: \"100:101\"}");
     shop.world.commit("feat: a build");
     shop.world.apply();
+    // Another image under the name of the build is not the commit's.
+    let name = shop.world.inspect("odoo", "{{.Config.Image}}");
+    let name = name.split('@').next().unwrap().to_owned();
+    let id = shop.world.inspect("odoo", "{{.Image}}");
+    docker(&["tag", &image(), &name]);
+    let preview = shop.world.differences();
+    assert!(preview.contains("build: what has its name was built from something else"), "{preview}");
+    shop.world.apply();
+    shop.world.assert_in_sync();
+    assert_eq!(shop.world.inspect("odoo", "{{.Image}}"), id, "another image than the build's runs");
     shop.world.write("Dockerfile", &format!("FROM {}\nRUN false\n", image()));
     copy(&root().join("tests/lab/addons-next/lab_plain"), &shop.world.repository().join("addons/lab_plain"));
     shop.world.commit("feat: a build that fails");

@@ -60,6 +60,7 @@ pub(super) fn build(context: &RenderContext, service: &Node) -> Option<BuildSpec
         target: node.text("target"),
         labels: node.map("labels").unwrap_or_default().into_iter().collect(),
         options: options(service, &node),
+        is_own_name: false,
         digest: match (context.digest)(&directory) {
             Some(digest) => Known::Known(digest),
             None => Known::Unknown(format!("the build context `{directory}` is not part of the repository")),
