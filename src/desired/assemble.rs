@@ -10,6 +10,7 @@ use super::claims::ClaimPlaces;
 use super::engine_keys::engine_keys;
 use super::environment_rules;
 use super::environments::{Code, EnvironmentPlace, commit_of, load_environment};
+use super::layout_rules;
 use super::layouts::{LayoutPlace, load_layout};
 use super::repositories::{Content, content};
 use super::source::{At, Source};
@@ -146,6 +147,7 @@ pub fn assemble(
         })
         .collect();
     environment_rules::check_budgets(&typed.hosts, &typed.environments, problems);
+    layout_rules::check_checkouts(&typed.layouts, problems);
     check_claims(&typed, &loads, &environments, &endpoints, problems);
     let stacks = typed.stacks.iter().zip(loads).map(|(stack, load)| {
         let needs = load.needs_checkout && stack.resource.spec.repository.is_none();

@@ -50,6 +50,25 @@ pub fn check(layout: &Described<LayoutSpec>, problems: &mut Vec<Problem>) {
     schedule(layout, problems);
 }
 
+/// One checkout is kept by one layout: to another one its clones would be orphans, or belong elsewhere.
+pub fn check_checkouts(layouts: &[Described<LayoutSpec>], problems: &mut Vec<Problem>) {
+    for (at, layout) in layouts.iter().enumerate() {
+        let repository = &layout.resource.spec.repository;
+        let first = layouts[..at].iter().find(|other| other.resource.spec.repository == *repository);
+        if let Some(first) = first.filter(|first| first.resource.id != layout.resource.id) {
+            let message =
+                format!("`{}` keeps the checkout of `Repository/{repository}` already", first.resource.id);
+            let problem = layout.value("/spec/repository").error("kept-twice", message);
+            let related = first.value("/spec/repository").location();
+            problems.push(
+                problem
+                    .with_related(related, "kept here")
+                    .with_hint("Put both into one, or name another Repository."),
+            );
+        }
+    }
+}
+
 fn schedule(layout: &Described<LayoutSpec>, problems: &mut Vec<Problem>) {
     let schedule = &layout.resource.spec.schedule;
     let zones = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());

@@ -47,7 +47,8 @@ fn identities(typed: &Typed, problems: &mut Vec<Problem>) -> BTreeMap<ResourceId
     let repositories = typed.repositories.iter().map(|one| (&one.resource.id, &one.resource.place));
     let stacks = typed.stacks.iter().map(|stack| (&stack.resource.id, &stack.resource.place));
     let environments = typed.environments.iter().map(|it| (&it.resource.id, &it.resource.place));
-    for (id, place) in hosts.chain(repositories).chain(stacks).chain(environments) {
+    let layouts = typed.layouts.iter().map(|it| (&it.resource.id, &it.resource.place));
+    for (id, place) in hosts.chain(repositories).chain(stacks).chain(environments).chain(layouts) {
         match known.get(id) {
             Some(first) => problems.push(
                 place
@@ -120,6 +121,9 @@ fn references(typed: &Typed) -> Vec<Reference<'_>> {
         mention(Kind::Host, &spec.host, "/spec/host", "spec.host");
         if let Some(repository) = &spec.source.repository {
             mention(Kind::Repository, repository, "/spec/source/repository", "spec.source.repository");
+        }
+        if let Some(data) = &spec.data {
+            mention(Kind::Environment, &data.from, "/spec/data/from", "spec.data.from");
         }
     }
     found

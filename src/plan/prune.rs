@@ -12,7 +12,7 @@ use crate::engine::operation::EngineOperation;
 use crate::engine::plan::Leftover;
 use crate::model::change::{Class, DriftClass, SubjectKind};
 use crate::model::draft::{Draft, DraftStep};
-use crate::model::id::ResourceId;
+use crate::model::id::{Kind, ResourceId};
 use crate::model::note::{Note, NoteKind};
 
 /// Successful revisions that something has to be absent from: a file that is gone by mistake comes back in the next.
@@ -100,7 +100,12 @@ fn verdict(leftover: &Leftover, rules: &PruneRules<'_>) -> Option<Note> {
         return say(NoteKind::Reported, format!("{left}: kept, it is protected"));
     }
     if !rules.prune {
-        return say(NoteKind::Reported, format!("{left}: kept, `prune` is not set"));
+        let why = match rules.id.kind {
+            // It has no such field: what holds data goes only when it is asked for by name.
+            Kind::Environment => "describe it again with `run: absent` to take its containers away",
+            _ => "`prune` is not set",
+        };
+        return say(NoteKind::Reported, format!("{left}: kept, {why}"));
     }
     if entry.is_none() {
         return say(NoteKind::Reported, format!("{left}: kept, our inventory doesn't say that we made it"));

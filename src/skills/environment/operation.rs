@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::SslMode;
 
+/// The permission bits of a file whose owner can't be given: the folder above is closed to everybody else.
+pub const READABLE: u32 = 0o444;
+
 /// One thing to do.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]

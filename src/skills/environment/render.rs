@@ -91,9 +91,6 @@ pub struct RenderedFile {
     pub mode: u32,
 }
 
-/// The permission bits of a file whose owner can't be given: the folder above is closed to everybody else.
-pub const READABLE: u32 = 0o444;
-
 /// Renders an Environment. The error is the name of an option whose value a configuration file can't hold.
 pub fn render(spec: &EnvironmentSpec, context: &RenderContext<'_>) -> Result<Rendered, String> {
     let options = Options::of(spec, context.secrets);

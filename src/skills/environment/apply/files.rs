@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::EnvironmentError;
 use crate::engine::apply::Done;
-use crate::skills::environment::render::READABLE;
+use crate::skills::environment::operation::READABLE;
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> EnvironmentError + use<> {
     let path = path.display().to_string();

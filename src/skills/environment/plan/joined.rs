@@ -16,9 +16,9 @@ use crate::model::hash::sha256_hex;
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::skills::environment::conf::{FINGERPRINT, shown};
-use crate::skills::environment::operation::{EnvironmentOperation, ProbeTarget};
+use crate::skills::environment::operation::{EnvironmentOperation, ProbeTarget, READABLE};
 use crate::skills::environment::render::{
-    APPLICATION_SERVICE, CONF_TARGET, READABLE, RenderedFile, digest, health_timeout,
+    APPLICATION_SERVICE, CONF_TARGET, RenderedFile, digest, health_timeout,
 };
 
 /// What our file is called where people read of it.
