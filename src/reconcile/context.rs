@@ -95,6 +95,7 @@ impl Context {
         let secrets = resolver(&settings, environment);
         let source = Source::open(&source_settings(&settings, &secrets)?)?;
         let key_file = settings.state_dir.join(KEY_FILE);
+        say_lost_key(&settings, &key_file)?;
         let key = match access {
             Access::Write => ensure_hmac_key(&key_file)?,
             Access::Read => readable_key(&key_file)?,
@@ -173,6 +174,22 @@ async fn readable_store(settings: &Settings) -> Result<Option<Store>, StoreError
         }
         other => other,
     }
+}
+
+/// Says that the key is gone while the store is there: fingerprints and generated passwords are others without it.
+fn say_lost_key(settings: &Settings, key: &Path) -> Result<(), StoreError> {
+    let is_missing = |path: &Path| {
+        let found = std::fs::symlink_metadata(path);
+        found.is_err_and(|err| err.kind() == std::io::ErrorKind::NotFound)
+    };
+    if is_missing(key) && !is_missing(&parse_location(&settings.store_url())?) {
+        tracing::warn!(
+            key = %key.display(),
+            "the key of fingerprints is gone and the store is there: with another key, secrets and files that hold them look changed, \
+             and generated passwords are others; put the file back before anything is applied"
+        );
+    }
+    Ok(())
 }
 
 /// The key for one who only reads: the real one where it can be read, otherwise one derived from the machine,

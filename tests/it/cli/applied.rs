@@ -381,3 +381,18 @@ fn a_secret_is_in_no_output_and_in_no_file() {
     let ran = lab.run(&["diff", &id]);
     assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn a_key_that_was_lost_is_said_before_everything_looks_changed() {
+    let program = Program::with_identity();
+    let lab = Lab { program, name: String::new() };
+    lab.git(&["init", "-q", "-b", "main", "."]);
+    lab.host("{engine: {endpoint: \"unix:///nonexistent/docker.sock\"}}");
+    lab.write("config.yaml", "stateDir: state\n");
+    let run = |arguments: &[&str]| lab.program.run([&["--config", "config.yaml"], arguments].concat());
+    run(&["apply", "--yes"]);
+    let key = lab.program.work().join("state/hmac.key");
+    assert!(!run(&["diff"]).err.contains("the key of fingerprints is gone"));
+    std::fs::remove_file(&key).unwrap();
+    assert!(run(&["diff"]).err.contains("the key of fingerprints is gone"));
+}

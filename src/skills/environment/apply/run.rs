@@ -241,7 +241,7 @@ fn exit(code: i64) -> Option<String> {
     })
 }
 
-/// The last line of the last traceback, or the last error that was logged.
+/// The last line of the last traceback, or the last error that was logged; without both, what was said outside of the log.
 fn cause(lines: &[&str]) -> Option<String> {
     let is_record = |line: &str| line.len() > 10 && line.as_bytes()[..4].iter().all(u8::is_ascii_digit);
     let traceback = lines.iter().rposition(|line| line.starts_with("Traceback "));
@@ -250,7 +250,10 @@ fn cause(lines: &[&str]) -> Option<String> {
         rest.find(|line| !line.starts_with(' ') && !line.is_empty()).filter(|line| !is_record(line))
     });
     let logged = || lines.iter().rfind(|line| line.contains(" ERROR ") || line.contains(" CRITICAL "));
-    let line = raised.or_else(logged)?;
+    // Before it can log, Odoo complains of options and of a configuration that it can't read.
+    let is_silent = !lines.iter().any(|line| is_record(line));
+    let said = || lines.iter().rfind(|line| is_silent && !line.trim().is_empty());
+    let line = raised.or_else(logged).or_else(said)?;
     Some(line.trim_end().chars().take(CAUSE_MAX).collect())
 }
 
@@ -404,6 +407,8 @@ mod tests {
         assert_eq!(cause(&raised).as_deref(), Some("ValueError: no such thing"));
         let logged = ["2026-01-01 10:00:00,000 1 ERROR x odoo.modules: Some modules are not loaded: ['a'] "];
         assert!(cause(&logged).unwrap().ends_with("Some modules are not loaded: ['a']"));
-        assert_eq!(cause(&["2026-01-01 10:00:00,000 1 INFO x y: z"]), None);
+        assert_eq!(cause(&["2026-01-01 10:00:00,000 1 INFO x y: z", "more of it"]), None);
+        let unreadable = ["usage: odoo", "odoo: error: the config file is not readable", ""];
+        assert_eq!(cause(&unreadable).as_deref(), Some("odoo: error: the config file is not readable"));
     }
 }
