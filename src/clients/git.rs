@@ -77,6 +77,20 @@ const CONFIGURATION: &str = "\
 \temail = ipaictl@localhost
 ";
 
+/// What no repository's own configuration changes: programs of its choice are not run.
+const OVERRIDES: [(&str, &str); 2] = [("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false")];
+
+/// Sets configuration that counts more than any file's.
+fn configured(mut invocation: Invocation, configuration: &[(String, String)]) -> Invocation {
+    invocation = invocation.env("GIT_CONFIG_COUNT", configuration.len().to_string());
+    for (index, (key, value)) in configuration.iter().enumerate() {
+        invocation = invocation
+            .env(format!("GIT_CONFIG_KEY_{index}"), key)
+            .env(format!("GIT_CONFIG_VALUE_{index}"), value);
+    }
+    invocation
+}
+
 /// A repository elsewhere, and how to get in.
 #[derive(Debug, Clone, Copy)]
 pub struct Remote<'a> {
@@ -222,7 +236,7 @@ impl Git {
     pub fn local(&self, directory: Option<&Path>) -> Invocation {
         let mut invocation = self.base(LOCAL_TIME_MAX).env("GIT_ALLOW_PROTOCOL", "file");
         invocation.directory = directory.map(Path::to_owned);
-        invocation
+        configured(invocation, &OVERRIDES.map(|(key, value)| (key.to_owned(), value.to_owned())))
     }
 
     pub(super) fn remote(&self, directory: &Path, remote: Remote<'_>, deadline: Duration) -> Invocation {
@@ -238,6 +252,7 @@ impl Git {
         invocation.directory = Some(directory.to_owned());
         // Configuration by environment: unlike arguments, it is seen by nobody but ourselves.
         let mut configuration = Vec::new();
+        configuration.extend(OVERRIDES.map(|(key, value)| (key.to_owned(), value.to_owned())));
         if let (Some(credential), Some(origin)) = (credential, url.origin()) {
             let header = basic(credential.expose_secret());
             configuration
@@ -246,13 +261,7 @@ impl Git {
         if let Some(addresses) = addresses {
             configuration.push(("http.curloptResolve".to_owned(), addresses.to_owned()));
         }
-        invocation = invocation.env("GIT_CONFIG_COUNT", configuration.len().to_string());
-        for (index, (key, value)) in configuration.into_iter().enumerate() {
-            invocation = invocation
-                .env(format!("GIT_CONFIG_KEY_{index}"), key)
-                .env(format!("GIT_CONFIG_VALUE_{index}"), value);
-        }
-        invocation
+        configured(invocation, &configuration)
     }
 
     fn base(&self, deadline: Duration) -> Invocation {

@@ -69,6 +69,9 @@ impl RemoteUrl {
                 }
                 _ => return refuse("uses a transport that is not supported"),
             };
+            if rest.contains(['?', '#']) {
+                return refuse("has a query, which no repository needs and a token may stand in");
+            }
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
             let (user, host) =
                 authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
@@ -91,6 +94,9 @@ impl RemoteUrl {
         }
         // The short form of ssh: user@host:path.
         match text.split_once(':') {
+            Some((host, path)) if !host.contains('@') && path.contains('@') => {
+                refuse("contains a credential; use `credentialFrom`")
+            }
             Some((host, path)) if !host.contains('/') && !path.is_empty() && !path.starts_with('-') => {
                 make(Protocol::Ssh)
             }
@@ -155,19 +161,41 @@ fn has_url_prefix(url: &str, prefix: &str) -> bool {
         && url.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A URL without its userinfo, for messages.
+/// Characters of a URL that a message shows.
+const SHOWN_MAX: usize = 200;
+
+/// A URL without its userinfo and its query, for messages.
 pub fn show(url: &str) -> String {
-    let cut: String = printable(url).chars().take(200).collect();
-    match cut.split_once("://") {
+    without_secrets(&printable(url)).chars().take(SHOWN_MAX).collect()
+}
+
+/// Whether something in a URL may be a secret.
+pub fn has_secret(url: &str) -> bool {
+    without_secrets(url) != url
+}
+
+fn without_secrets(url: &str) -> String {
+    match url.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_once('/').map_or((rest, None), |(a, p)| (a, Some(p)));
             let host = match authority.rsplit_once('@') {
                 Some((user, host)) if user.contains(':') || scheme.starts_with("http") => host,
                 _ => authority,
             };
-            path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"))
+            let shown =
+                path.map_or_else(|| format!("{scheme}://{host}"), |path| format!("{scheme}://{host}/{path}"));
+            match shown.split_once(['?', '#']) {
+                Some((before, _)) => format!("{before}?…"),
+                None => shown,
+            }
         }
-        None => cut,
+        // The short form of ssh with a password: `user:password@host:path`.
+        None => match url.split_once(':') {
+            Some((user, rest)) if !user.contains(['/', '@']) && rest.contains('@') => {
+                rest.rsplit_once('@').map_or_else(String::new, |(_, place)| place.to_owned())
+            }
+            _ => url.to_owned(),
+        },
     }
 }
 
@@ -197,6 +225,8 @@ mod tests {
             "http://host/a",
             "git://host/a",
             "https://",
+            "https://host/a.git?access_token=x",
+            "u:secret@host:a.git",
             "a\nb",
             "relative/path",
             "fd::3",

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use super::apply;
 use crate::cli::args::{ApplyArgs, LayoutArgs, LayoutCommand, LayoutFixArgs, LayoutVerifyArgs, Output};
-use crate::cli::{Session, block_on, file_error};
+use crate::cli::{Session, block_on};
 use crate::error::{Error, Exit};
 use crate::model::id::{Kind, ResourceId};
+use crate::model::problem::{Location, Problem};
 use crate::reconcile::{Access, Context};
 use crate::skills::layout::observe::verify::{VerifyError, VerifyRequest, verify_checkout};
 use crate::skills::layout::report::Verdict;
@@ -84,7 +85,13 @@ fn error(err: VerifyError) -> Error {
             Error::usage(message, "Files are named by their path relative to the checkout.")
         }
         VerifyError::NotConf(_) => Error::usage(message, "The name of Odoo's settings ends in .conf."),
-        VerifyError::Read { path, err } => file_error("read", &path, err),
+        // A file that can't be used, which is no difference that was found.
+        VerifyError::Read { path, err } => {
+            let file = path.display().to_string();
+            let message = format!("failed to read `{file}`: {err}");
+            let problem = Problem::error("unreadable-file", message).at(Location::of_file(&*file));
+            Error::Catalogue { file, problems: vec![problem] }
+        }
         VerifyError::Manifest { file, problems } => Error::Catalogue { file, problems },
         VerifyError::Root(err) => Error::Root(err),
     }

@@ -143,7 +143,7 @@ impl Reader {
         let place = |field: &str| format!("/oca_repositories/{index}/{field}");
         if let Err(why) = RemoteUrl::parse_own(&item.url) {
             self.wrong.push(Wrong::value(place("url"), format!("repository `{name}`: {why}")));
-        } else if git_url::show(&item.url) != item.url {
+        } else if git_url::has_secret(&item.url) {
             let message =
                 format!("repository `{name}`: a URL with credentials, `{}`", git_url::show(&item.url));
             self.wrong.push(Wrong::value(place("url"), message));
@@ -192,7 +192,8 @@ impl Reader {
 /// Whether git takes a text for the name of a branch and never for an option.
 pub fn is_reference(text: &str) -> bool {
     let sound = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '+');
-    !text.is_empty() && !text.starts_with(['-', '/', '.']) && !text.contains("..") && text.chars().all(sound)
+    let is_safe = !text.is_empty() && !text.starts_with(['-', '/', '.']) && text.chars().all(sound);
+    is_safe && text != "HEAD" && git2::Reference::is_valid_name(&format!("refs/heads/{text}"))
 }
 
 #[cfg(test)]

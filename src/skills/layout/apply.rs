@@ -14,7 +14,7 @@ use git2::{Oid, Repository};
 use tokio_util::sync::CancellationToken;
 
 use self::moves::switch;
-use super::checks::clones::{Judged, broken, judge};
+use super::checks::clones::{Judged, OUTSIDE, broken, judge};
 use super::facts::{CloneFacts, Place};
 use super::observe::{kept, look};
 use super::operation::{CloneTarget, LayoutOperation};
@@ -181,30 +181,47 @@ async fn clone(target: &CloneTarget, context: &LayoutContext<'_>) -> Result<Layo
     let addresses = check_address(&url, context.allow).await.map_err(LayoutError::Address)?;
     let remote = Remote { url: &url, credential: None, addresses: addresses.as_deref() };
     let parent = path.parent().unwrap_or(Path::new("/"));
+    // Before a folder is made: it would be made where the link leads.
+    let there = parent.ancestors().find(|folder| folder.exists()).unwrap_or(parent);
+    is_no_link(there, Path::new(&target.checkout))?;
     fs::create_dir_all(parent).map_err(|err| file("make the folder", parent, err))?;
     is_no_link(parent, Path::new(&target.checkout))?;
     let temporary = parent.join(format!(".{}.ipaictl-new", file_name(path)));
     let tree = WorkTree { git: context.git, remote, path: &temporary, said: context.said };
+    if let Err(err) = fill(target, &tree).await {
+        // Only ours, and made anew by the next in any case.
+        let _ = fs::remove_dir_all(&temporary);
+        return Err(err);
+    }
+    if let (Some(aside), Place::Half(_)) = (&target.aside, look(path, None)) {
+        said.push(move_aside(path, Path::new(aside))?);
+    }
+    fs::rename(&temporary, path).map_err(|err| file("put in place", path, err))?;
+    let commit = verified(path, target.commit.as_deref())?.commit;
+    said.push(format!("cloned `{}` partially, branch `{}`, at {commit}", target.url, target.branch));
+    Ok(LayoutDone { already: false, said })
+}
+
+/// Fetches a clone and its files, and looks whether it is what is wanted.
+async fn fill(target: &CloneTarget, tree: &WorkTree<'_>) -> Result<(), LayoutError> {
+    let temporary = tree.path;
     tree.clone_branch(&target.branch).await?;
     match &target.commit {
         Some(commit) => {
-            if !has_commit(&temporary, commit)? {
+            if !has_commit(temporary, commit)? {
                 tree.fetch_commit(commit).await?;
             }
             tree.checkout(&["--quiet", "--detach", commit]).await?;
         }
         None => tree.checkout(&["--quiet", &target.branch]).await?,
     }
-    let facts = verified(&temporary, target.commit.as_deref())?;
-    if !is_as_wanted(target, &facts) {
-        return Err(LayoutError::NotVerified { path: temporary, why: format!("at {}", facts.commit) });
+    let facts = verified(temporary, target.commit.as_deref())?;
+    match is_as_wanted(target, &facts) {
+        true => Ok(()),
+        false => {
+            Err(LayoutError::NotVerified { path: temporary.to_owned(), why: format!("at {}", facts.commit) })
+        }
     }
-    if let (Some(aside), Place::Half(_)) = (&target.aside, look(path, None)) {
-        said.push(move_aside(path, Path::new(aside))?);
-    }
-    fs::rename(&temporary, path).map_err(|err| file("put in place", path, err))?;
-    said.push(format!("cloned `{}` partially, branch `{}`, at {}", target.url, target.branch, facts.commit));
-    Ok(LayoutDone { already: false, said })
 }
 
 fn is_as_wanted(target: &CloneTarget, facts: &CloneFacts) -> bool {
@@ -226,6 +243,7 @@ fn name(place: &Place) -> String {
         Place::Missing => "nothing is there".to_owned(),
         Place::Empty => "an empty folder".to_owned(),
         Place::NotAFolder => "not a folder".to_owned(),
+        Place::Outside => OUTSIDE.to_owned(),
         Place::Plain => "files without a clone".to_owned(),
         Place::Half(why) => format!("an incomplete clone: {why}"),
         Place::Broken { why, work } => broken(why, work),
@@ -301,7 +319,7 @@ fn is_no_link(folder: &Path, checkout: &Path) -> Result<(), LayoutError> {
     let real = |path: &Path| fs::canonicalize(path).map_err(|err| file("find", path, err));
     match real(folder)?.starts_with(real(checkout)?) {
         true => Ok(()),
-        false => Err(conflict(folder, "a link leads out of the checkout".to_owned())),
+        false => Err(conflict(folder, OUTSIDE.to_owned())),
     }
 }
 

@@ -85,12 +85,11 @@ pub fn verify(input: &Input<'_>) -> Report {
     modules::check(input, &seen, &all, &mut checks);
     tree::check(input, &mut checks);
     let checks = checks.into_vec();
-    let paths = || input.declared().iter().filter_map(|found| found.path.as_deref());
     Report {
         checkout: input.checkout.to_owned(),
         series: input.series.to_owned(),
         declared: input.declared().len(),
-        present: paths().filter(|path| input.facts.is_cloned(path)).count(),
+        present: input.declared().iter().filter(|found| clones::is_present(input.facts, found)).count(),
         count: count(&checks),
         checks,
     }

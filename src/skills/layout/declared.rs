@@ -152,7 +152,7 @@ impl Source {
 }
 
 fn checked_url(url: &str) -> Result<(), String> {
-    if git_url::show(url) != url {
+    if git_url::has_secret(url) {
         return Err(format!("a URL with credentials, `{}`", git_url::show(url)));
     }
     git_url::RemoteUrl::parse_own(url).map(|_| ())

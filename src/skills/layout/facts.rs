@@ -16,6 +16,8 @@ pub enum Place {
     Empty,
     /// A file, or a link that leads nowhere.
     NotAFolder,
+    /// A link on the way leads out of the checkout.
+    Outside,
     /// Files, and no clone.
     Plain,
     /// A clone that was never completed, and why it is not.

@@ -68,12 +68,19 @@ pub fn read_bounded(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    let mut text = String::new();
-    fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
-    if text.len() > FILE_BYTES_MAX {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > FILE_BYTES_MAX {
         return Err(io::Error::other("it is longer than 1 MiB"));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|err| {
+        let good = &err.as_bytes()[..err.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let last = good.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = String::from_utf8_lossy(last).chars().count() + 1;
+        let why = format!("line {line}, column {column} is not UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    })
 }
 
 /// Looks at what planning needs of a checkout: its clones, its devcontainer, all checks. Blocks.
@@ -178,6 +185,17 @@ pub fn observe(checkout: &Path, wanted: &Wanted) -> Facts {
     facts
 }
 
+/// Whether a path, as far as it is there, leads to a place in the checkout.
+fn is_inside(checkout: &Path, path: &str) -> bool {
+    let full = checkout.join(path);
+    let there = full.ancestors().find(|folder| folder.exists());
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match (there.and_then(real), real(checkout)) {
+        (Some(there), Some(checkout)) => there.starts_with(checkout),
+        _ => true,
+    }
+}
+
 fn places(checkout: &Path, repositories: &[(String, Option<String>)]) -> BTreeMap<String, Place> {
     let readers = std::thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX);
     let share = repositories.len().div_ceil(readers).max(1);
@@ -186,7 +204,11 @@ fn places(checkout: &Path, repositories: &[(String, Option<String>)]) -> BTreeMa
             .chunks(share)
             .map(|part| {
                 let look = move |(path, pin): &(String, Option<String>)| {
-                    (path.clone(), clone::look(&checkout.join(path), pin.as_deref()))
+                    let place = match is_inside(checkout, path) {
+                        true => clone::look(&checkout.join(path), pin.as_deref()),
+                        false => Place::Outside,
+                    };
+                    (path.clone(), place)
                 };
                 scope.spawn(move || part.iter().map(look).collect::<Vec<_>>())
             })

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 pub use self::mounts::written_mounts;
-use super::checks::clones::{Judged, broken, judge};
+use super::checks::clones::{Judged, OUTSIDE, broken, judge};
 use super::facts::Place;
 use super::observed::{Finding, LayoutFacts};
 use super::operation::{CloneTarget, LayoutOperation, SwitchTarget};
@@ -137,6 +137,7 @@ impl LayoutRequest<'_> {
             None => return draft.unknown(Some(subject), "it was not looked at"),
             Some(Place::Unreadable(why)) => return draft.unknown(Some(subject), why.clone()),
             Some(Place::Broken { why, work }) => return draft.notes.push(ask(broken(why, work))),
+            Some(Place::Outside) => return draft.notes.push(ask(OUTSIDE.to_owned())),
             Some(Place::NotAFolder) => return draft.notes.push(ask("not a folder: move it away".to_owned())),
             Some(Place::Plain) => {
                 return draft.notes.push(ask("files without a clone: move them away".to_owned()));

@@ -78,7 +78,7 @@ pub struct Report {
     pub series: String,
     /// How many repositories the manifest declares.
     pub declared: usize,
-    /// How many of them are complete clones.
+    /// How many of them are complete clones of what is declared.
     pub present: usize,
     /// How many checks have which verdict.
     pub count: Count,

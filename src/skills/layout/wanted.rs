@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::checks::clones::misplaced;
 use super::checks::pin;
 use super::declared::{Form, Source};
 use super::spec::{LayoutSpec, Pinning};
@@ -46,19 +47,9 @@ impl WantedLayout {
         let manifest = sources.first().filter(|source| source.form == Form::Manifest);
         for declared in manifest.map_or(&[][..], |source| &source.repositories) {
             let (Some(path), Some(url)) = (&declared.path, &declared.url) else { continue };
-            if let Some(other) = wanted.clones.iter().find(|other| overlap(&other.path, path)) {
-                let how = match other.path == *path {
-                    true => "is the folder of another repository, too".to_owned(),
-                    false => format!("and `{}` lie in one another", other.path),
-                };
-                let why = format!("{}: `{path}` {how}", declared.place);
-                wanted.refused.push((path.clone(), why));
-                continue;
-            }
-            if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
-                wanted
-                    .refused
-                    .push((path.clone(), format!("{}: `{path}` lies in git's own folder", declared.place)));
+            let earlier: Vec<&str> = wanted.clones.iter().map(|clone| clone.path.as_str()).collect();
+            if let Some(why) = misplaced(path, &earlier) {
+                wanted.refused.push((path.clone(), format!("{}: {why}", declared.place)));
                 continue;
             }
             if let Err(why) = RemoteUrl::parse(url, allow) {

@@ -467,7 +467,18 @@ fn what_lies_behind_a_link_out_of_the_checkout_is_not_moved() {
     scene.describe(json!({"orphans": "quarantine"}));
     let ran = scene.apply();
     assert_ne!(ran.code, 0);
-    assert_eq!(ran.out.matches("a link leads out of the checkout").count(), 2, "{}", ran.out);
+    for what in [
+        "addons/oca/web needs a decision: a",
+        "addons/oca/mine needs a decision: is not moved: files that no manifest declares; a",
+    ] {
+        let said = ran.out.lines().any(|line| {
+            line.split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .contains(&format!("{what} link leads out of the checkout"))
+        });
+        assert!(said, "{what}: {}", ran.out);
+    }
     assert!(elsewhere.join("mine/module/__manifest__.py").exists());
     assert_eq!(git(&elsewhere.join("web"), &["rev-parse", "--abbrev-ref", "HEAD"]), "feature");
 }

@@ -42,6 +42,46 @@ fn an_unusable_manifest_is_an_error_with_its_place() {
 }
 
 #[test]
+fn bytes_that_are_no_text_have_a_place() {
+    let (program, _) = with("{}");
+    let text = [b"{\n \"\xc3\xb6\": \"".as_slice(), &[0xff, 0xfe], b"\"}"].concat();
+    write(&program.work().join("checkout").join(MANIFEST), text);
+    let ran = program.run(["layout", "verify", "checkout"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+    assert!(ran.err.contains("line 2, column 8 is not UTF-8"), "{}", ran.err);
+}
+
+#[test]
+fn wrong_types_in_other_files_are_said() {
+    let (program, _) = with(r#"{"oca_repositories": []}"#);
+    let checkout = program.work().join("checkout");
+    for (file, text, says) in [
+        ("oca.lock.json", "{\"repositories\": {\"web\": 5}}", "oca.lock.json:1:26"),
+        ("repos.yaml", "./x:\n  merges: x\n", "`merges` must be a list, not a string"),
+        ("repos.yaml", "./x:\n  remotes: {oca: 5}\n  merges: []\n", "`oca` must be a text, not a"),
+        ("repos.yaml", "./x: {merges: []}\n./z: [5]\n", "`./z` must be a map, not a list"),
+        ("repos.yaml", "../x:\n  remotes: {}\n", "the path `../x` is not one inside the checkout"),
+        (
+            "config/oca-repos.yaml",
+            "repos: [{repo: OCA/web, branch: [1]}]\n",
+            "`branch` must be a text, not a list",
+        ),
+        ("config/oca-repos.yaml", "repos: [5]\n", "`repo` must be a text, not a"),
+        ("config/oca-repos.yaml", "repos: [{repo: {a: 1}}]\n", "`repo` must be a text, not a map"),
+        ("compose.yaml", "services: {odoo: {volumes: [5]}}\n", "`volumes` must be a text, not a"),
+        ("compose.yaml", "services: {odoo: {volumes: ./x}}\n", "`volumes` must be a list, not a string"),
+        ("compose.yaml", "services: {odoo: 5}\n", "`odoo` must be a map, not a"),
+    ] {
+        write(&checkout.join(file), text);
+        let (ran, report) = verify(&program, &[]);
+        let said = check(&report, "catalogue", file);
+        assert!(ran.code == 1 && said["verdict"] == "conflict", "{text}: {said}");
+        assert!(said.to_string().contains(says), "{text}: {said}");
+        fs::remove_file(checkout.join(file)).unwrap();
+    }
+}
+
+#[test]
 fn values_that_git_or_a_path_would_misunderstand_are_refused() {
     assert!(
         with_field("branch", "--upload-pack=evil").contains("`--upload-pack=evil` is no name of a branch")
@@ -52,8 +92,41 @@ fn values_that_git_or_a_path_would_misunderstand_are_refused() {
     assert!(with_field("commit", "main").contains("`main` is no full commit"));
     assert!(with_field("url", "ext::sh -c id").contains("not the address"));
     assert!(with_field("name", "--x").contains("no name of a repository"));
-    let leaked = with_field("url", "https://user:s3cr3t@example.org/OCA/x.git");
-    assert!(leaked.contains("credential") && !leaked.contains("s3cr3t"), "{leaked}");
+    for url in [
+        "https://user:s3cr3t@example.org/OCA/x.git",
+        "https://example.org/OCA/x.git?access_token=s3cr3t",
+        "user:s3cr3t@example.org:OCA/x.git",
+    ] {
+        let leaked = with_field("url", url);
+        assert!(leaked.contains("credential") && !leaked.contains("s3cr3t"), "{leaked}");
+    }
+    for branch in ["HEAD", "a//b", "a/", "18.0.lock"] {
+        assert!(with_field("branch", branch).contains("is no name of a branch"), "{branch}");
+    }
+    let long = format!("https://example.org/OCA/{}.git", "w".repeat(250));
+    let item = serde_json::json!({"name": "x", "url": long, "path": "addons/oca/x"});
+    let (_, ran) = with(&serde_json::json!({"oca_repositories": [item]}).to_string());
+    assert!(ran.code == 1 && !ran.err.contains("credential"), "{}", ran.err);
+}
+
+#[test]
+fn folders_that_cannot_all_be_clones_are_conflicts() {
+    let item = |name: &str, path: &str| serde_json::json!({"name": name, "url": format!("https://example.org/OCA/{name}.git"), "path": path});
+    let items = [
+        item("a", "addons/oca/a"),
+        item("b", "addons/oca/a"),
+        item("c", "addons/oca/a/c"),
+        item("d", ".git/hooks"),
+        item("e", "addons/oca/Web"),
+        item("f", "addons/oca/web"),
+    ];
+    let (program, _) = with(&serde_json::json!({"oca_repositories": items}).to_string());
+    let (ran, report) = verify(&program, &[]);
+    assert_eq!((ran.code, report["declared"].as_u64()), (1, Some(6)));
+    assert_check(&report, "clone", "addons/oca/a/c", "conflict", "lie in one another");
+    assert_check(&report, "clone", ".git/hooks", "conflict", "git's own folder");
+    assert_check(&report, "case", "addons/oca/web", "conflict", "`addons/oca/Web` and `addons/oca/web`");
+    assert!(ran.out.contains("is the folder of another repository, too"), "{}", ran.out);
 }
 
 #[test]
@@ -153,7 +226,7 @@ fn wrong_use_is_explained() {
         (vec!["layout", "verify", "checkout", "-o", "dot"], "shows no graph"),
     ] {
         let ran = program.run(&arguments);
-        assert!(matches!(ran.code, 1 | 2) && ran.out.is_empty(), "{arguments:?}: {} {}", ran.code, ran.out);
+        assert!(ran.code == 2 && ran.out.is_empty(), "{arguments:?}: {} {}", ran.code, ran.out);
         assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
     }
 }

@@ -66,8 +66,13 @@ pub fn summary(report: &Report) -> String {
     let checks = count.ok + count.drift + count.conflict + count.unknown;
     let findings = report.checks.iter().map(|check: &Check| check.details.len()).sum::<usize>();
     let more = if findings > 0 { "; -v shows single findings" } else { "" };
+    let is_unknown = |check: &&Check| check.id == "clone" && check.verdict == Verdict::Unknown;
+    let untold = match report.checks.iter().filter(is_unknown).count() {
+        0 => String::new(),
+        count => format!(", and {count} can't be told"),
+    };
     format!(
-        "{} of {} repositories present. {checks} checks: {} ok, {} drift, {} conflict, {} unknown{more}.",
+        "{} of {} repositories present{untold}. {checks} checks: {} ok, {} drift, {} conflict, {} unknown{more}.",
         report.present, report.declared, count.ok, count.drift, count.conflict, count.unknown
     )
 }

@@ -4,14 +4,23 @@
 
 use super::catalogues::same_address;
 use super::{Input, number, pin};
-use crate::clients::git_url::show;
-use crate::skills::layout::declared::Declared;
-use crate::skills::layout::facts::{CloneFacts, Place};
+use crate::clients::git_url::{has_secret, show};
+use crate::skills::layout::declared::{Declared, is_within};
+use crate::skills::layout::facts::{CloneFacts, Facts, Place};
 use crate::skills::layout::report::{Checks, Verdict};
 
+/// What is said of a path below a link that leads elsewhere.
+pub const OUTSIDE: &str = "a link leads out of the checkout";
+
 pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
+    let mut earlier = Vec::new();
     for declared in input.declared() {
         let Some(path) = declared.path.as_deref() else { continue };
+        if let Some(why) = misplaced(path, &earlier) {
+            checks.add("clone", path, Verdict::Conflict, why);
+            continue;
+        }
+        earlier.push(path);
         let (verdict, cause) = match input.facts.places.get(path) {
             Some(Place::Clone(facts)) => {
                 checks.add("clone", path, Verdict::Ok, short(&facts.commit));
@@ -22,6 +31,7 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
             Some(Place::Empty) => (Verdict::Drift, "an empty folder, no clone".to_owned()),
             Some(Place::Half(why)) => (Verdict::Drift, format!("a clone that was never completed: {why}")),
             Some(Place::Broken { why, work }) => (Verdict::Conflict, broken(why, work)),
+            Some(Place::Outside) => (Verdict::Conflict, OUTSIDE.to_owned()),
             Some(Place::NotAFolder) => (Verdict::Conflict, "not a folder: move it away".to_owned()),
             Some(Place::Plain) => (Verdict::Conflict, "files without a clone: move them away".to_owned()),
             Some(Place::Unreadable(why)) => (Verdict::Unknown, why.clone()),
@@ -29,6 +39,25 @@ pub(super) fn check(input: &Input<'_>, checks: &mut Checks) {
         };
         checks.add("clone", path, verdict, cause);
     }
+}
+
+/// Why no clone can be at a path, given those before it.
+pub fn misplaced(path: &str, earlier: &[&str]) -> Option<String> {
+    if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+        return Some(format!("`{path}` lies in git's own folder"));
+    }
+    let other = earlier.iter().find(|other| is_within(other, path) || is_within(path, other))?;
+    Some(match *other == path {
+        true => format!("`{path}` is the folder of another repository, too"),
+        false => format!("`{path}` and `{other}` lie in one another"),
+    })
+}
+
+/// Whether what is declared is there: a complete clone, and not of something else.
+pub(super) fn is_present(facts: &Facts, declared: &Declared) -> bool {
+    let place = declared.path.as_ref().and_then(|path| facts.places.get(path));
+    let Some(Place::Clone(found)) = place else { return false };
+    declared.url.as_deref().is_none_or(|url| same_remote(url, found).is_ok())
 }
 
 /// Why an incomplete clone is left to a person.
@@ -130,11 +159,9 @@ fn same_remote(wanted: &str, facts: &CloneFacts) -> Result<(), String> {
     match &facts.url {
         None => Err("it has no remote `origin`".to_owned()),
         Some(is) if same_address(is) != same_address(wanted) => {
-            Err(format!("a clone of `{}`, not of `{wanted}`", show(is)))
+            Err(format!("a clone of `{}`, not of `{}`", show(is), show(wanted)))
         }
-        Some(is) if show(is) != *is && is.contains('@') => {
-            Err(format!("`origin` is `{}` with a credential in it", show(is)))
-        }
+        Some(is) if has_secret(is) => Err(format!("`origin` is `{}` with a credential in it", show(is))),
         Some(_) => Ok(()),
     }
 }

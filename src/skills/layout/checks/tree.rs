@@ -72,7 +72,8 @@ fn cases(input: &Input<'_>, checks: &mut Checks) {
     let mounts = input.sources.iter().flat_map(|source| &source.mounts);
     let paths = repositories.filter_map(|found| found.path.as_deref());
     for path in paths
-        .filter_map(|path| Some(path.rsplit_once('/')?.0))
+        .flat_map(|path| [Some(path), path.rsplit_once('/').map(|(home, _)| home)])
+        .flatten()
         .chain(mounts.map(|mount| mount.source.as_str()))
     {
         named.entry(path.to_lowercase()).or_default().insert(path);

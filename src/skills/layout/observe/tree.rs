@@ -7,10 +7,10 @@ use std::path::Path;
 
 use git2::{ErrorCode, Index, Repository};
 
-use super::Wanted;
 use super::clone::look;
+use super::{Wanted, is_inside};
 use crate::model::problem::printable;
-use crate::skills::layout::checks::clones::{broken, work};
+use crate::skills::layout::checks::clones::{OUTSIDE, broken, work};
 use crate::skills::layout::facts::{Facts, Kind, Modes, Place, join};
 
 /// Entries of one folder that are listed; the fullest real one has some 700.
@@ -85,6 +85,9 @@ impl Tracked {
     }
 
     fn kept(&self, checkout: &Path, path: &str) -> Option<String> {
+        if !is_inside(checkout, path) {
+            return Some(OUTSIDE.to_owned());
+        }
         match &self.0 {
             Err(why) => return Some(format!("whether the checkout's commit holds it can't be read: {why}")),
             Ok(Some(index)) => {
@@ -100,7 +103,12 @@ impl Tracked {
             Place::Clone(facts) => work(&facts),
             Place::Broken { why, work } => Some(broken(&why, &work)),
             Place::Unreadable(why) => Some(why),
-            Place::Missing | Place::Empty | Place::NotAFolder | Place::Plain | Place::Half(_) => None,
+            Place::Missing
+            | Place::Empty
+            | Place::NotAFolder
+            | Place::Outside
+            | Place::Plain
+            | Place::Half(_) => None,
         }
     }
 }

@@ -109,6 +109,10 @@ impl Reader<'_> {
         }
         for member in repositories.members() {
             let value = &member.value;
+            if !matches!(value.kind, JsonKind::Object(_)) {
+                self.wrong(value, format!("`{}` must be an object, not {}", member.key, value.type_name()));
+                continue;
+            }
             let (url, branch) = (self.text(value, "url"), self.text(value, "branch"));
             let (commit, path) = (self.text(value, "commit"), self.text(value, "path"));
             let place = jsonc::locate(&self.source.file, self.text, member.key_span.start);

@@ -2,9 +2,11 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::collections::BTreeMap;
+
 use crate::model::document::{Entry, Node, parse_within};
 use crate::skills::layout::declared::{
-    AddonsPath, Declared, Form, Mount, Source, is_commit, name_of, resolve,
+    AddonsPath, Declared, Form, Mount, Source, inside, is_commit, name_of, resolve,
 };
 
 /// Nodes of one file; the longest seen has 600.
@@ -36,11 +38,48 @@ pub(super) fn read(file: &str, text: &str) -> Source {
     source
 }
 
+fn wrong_type(source: &mut Source, node: &Node, what: &str, wanted: &str) {
+    source.wrong(&node.place.location(), format!("`{what}` must be a {wanted}, not a {}", node.type_name()));
+}
+
+/// The items of a key's list; anything else but nothing is wrong.
+fn list<'n>(source: &mut Source, of: &'n Node, key: &str) -> &'n [Node] {
+    let Some(found) = of.get(key).filter(|found| !found.is_null()) else { return &[] };
+    found.items().unwrap_or_else(|| {
+        wrong_type(source, found, key, "list");
+        &[]
+    })
+}
+
+/// The entries of a key's map; anything else but nothing is wrong.
+fn map<'n>(source: &mut Source, of: &'n Node, key: &str) -> &'n [Entry] {
+    let Some(found) = of.get(key).filter(|found| !found.is_null()) else { return &[] };
+    found.entries().unwrap_or_else(|| {
+        wrong_type(source, found, key, "map");
+        &[]
+    })
+}
+
+/// A text. Numbers and the like are none: nobody means the repository `5`.
+fn string<'n>(source: &mut Source, node: &'n Node, what: &str) -> Option<&'n str> {
+    if node.type_name() != "string" {
+        wrong_type(source, node, what, "text");
+        return None;
+    }
+    node.text()
+}
+
 fn compose(file: &str, root: &Node) -> Source {
     let mut source = Source::new(file, Form::Compose);
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    for service in root.get("services").and_then(Node::entries).unwrap_or_default() {
-        for volume in service.value.get("volumes").and_then(Node::items).unwrap_or_default() {
+    for service in map(&mut source, root, "services") {
+        if !service.value.is_null() && service.value.entries().is_none() {
+            wrong_type(&mut source, &service.value, &service.key, "map");
+        }
+        for volume in list(&mut source, &service.value, "volumes") {
+            if volume.entries().is_none() && string(&mut source, volume, "volumes").is_none() {
+                continue;
+            }
             let (from, to) = match volume.text() {
                 Some(text) => {
                     let mut parts = parts(text).into_iter();
@@ -115,14 +154,28 @@ fn parts(text: &str) -> Vec<&str> {
 fn aggregate(file: &str, entries: &[Entry]) -> Source {
     let mut source = Source::new(file, Form::Aggregate);
     for entry in entries {
+        if entry.value.entries().is_none() {
+            wrong_type(&mut source, &entry.value, &entry.key, "map");
+            continue;
+        }
+        if inside(&entry.key).is_none() {
+            let message = format!("the path `{}` is not one inside the checkout", entry.key);
+            source.wrong(&entry.value.place.location(), message);
+            continue;
+        }
+        let mut remotes = BTreeMap::new();
+        for remote in map(&mut source, &entry.value, "remotes") {
+            if let Some(url) = string(&mut source, &remote.value, &remote.key) {
+                remotes.insert(remote.key.as_str(), url);
+            }
+        }
         let remote = |name: &str| {
-            let found = entry.value.get("remotes").and_then(|remotes| remotes.get(name)).and_then(Node::text);
-            found.map(|url| match url.contains([':', '/']) {
-                true => url.to_owned(),
+            remotes.get(name).map(|url| match url.contains([':', '/']) {
+                true => (*url).to_owned(),
                 false => format!("{AGGREGATE_HOST}/{url}"),
             })
         };
-        let merges = entry.value.get("merges").and_then(Node::items).unwrap_or_default();
+        let merges = list(&mut source, &entry.value, "merges");
         let mut is_one_repository = false;
         for merge in merges {
             let text = merge.text().map(str::to_owned).or_else(|| {
@@ -172,11 +225,15 @@ fn pins(source: &mut Source, node: &Node, inherited: Option<&str>) {
     let Some(entries) = node.entries() else { return };
     let field = |names: &[&str]| names.iter().find_map(|name| node.get(name)?.text().map(str::to_owned));
     let branch = field(&["branch"]).or_else(|| inherited.map(str::to_owned));
-    let mut named: Vec<&Node> = node.get("repo").into_iter().filter(|repo| repo.text().is_some()).collect();
-    let list = node.get("repos").and_then(Node::items).unwrap_or_default();
-    named.extend(list.iter().filter(|repo| repo.text().is_some()));
-    for repo in named {
-        let text = repo.text().unwrap_or_default();
+    for key in ["branch", "commit", "sha", "pin"] {
+        if let Some(value) = node.get(key).filter(|value| !value.is_null() && value.text().is_none()) {
+            wrong_type(source, value, key, "text");
+        }
+    }
+    // A list may hold maps, which say more of a repository and are looked into below.
+    let listed = list(source, node, "repos").iter().filter(|repo| repo.entries().is_none());
+    for repo in node.get("repo").into_iter().chain(listed) {
+        let Some(text) = string(source, repo, "repo") else { continue };
         let name = name_of(text);
         if source.repositories.iter().any(|known| known.name.eq_ignore_ascii_case(&name)) {
             continue;
