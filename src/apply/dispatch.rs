@@ -1,6 +1,7 @@
 //! One operation → the outside system that does it, and what the inventory has to know before and after.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -141,8 +142,12 @@ pub async fn perform(
             Ok(run_environment_operation(operation, &context).await?)
         }
         Operation::Layout(operation) => {
-            let context = LayoutContext { git: systems.git, allow: systems.allow, cancel, said: progress };
-            let LayoutDone { already, said } = run_layout_operation(operation, &context).await?;
+            let ran = Mutex::new(Vec::new());
+            let context =
+                LayoutContext { git: systems.git, allow: systems.allow, cancel, said: progress, ran: &ran };
+            let LayoutDone { already, mut said } = run_layout_operation(operation, &context).await?;
+            let ran = ran.into_inner().unwrap_or_else(PoisonError::into_inner);
+            said.extend(ran.into_iter().map(|command| format!("ran `{command}`")));
             Ok(Done { already, said, ..Done::default() })
         }
         Operation::Checkout(target) => {

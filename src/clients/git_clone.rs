@@ -49,6 +49,8 @@ pub struct WorkTree<'a> {
     pub path: &'a Path,
     /// Hears git's progress.
     pub said: &'a (dyn Fn(&str) + Sync),
+    /// Keeps the commands that were run.
+    pub ran: &'a Mutex<Vec<String>>,
 }
 
 impl WorkTree<'_> {
@@ -120,6 +122,10 @@ impl WorkTree<'_> {
         directory: &Path,
         arguments: impl Iterator<Item = &'s OsStr>,
     ) -> Result<(), GitError> {
+        let arguments: Vec<&OsStr> = arguments.collect();
+        // No argument holds a credential; see `RemoteUrl`.
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).push(format!("git {}", words.join(" ")));
         let invocation = self.git.remote(directory, self.remote, FETCH_TIME_MAX).args(arguments);
         let latest = Mutex::new(Instant::now());
         let said = |line: &str| {

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use git2::{Oid, Repository};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub struct LayoutContext<'a> {
     pub cancel: &'a CancellationToken,
     /// Hears progress.
     pub said: &'a (dyn Fn(&str) + Sync),
+    /// Keeps the commands that were run, for the record.
+    pub ran: &'a Mutex<Vec<String>>,
 }
 
 /// What was done.
@@ -187,7 +190,7 @@ async fn clone(target: &CloneTarget, context: &LayoutContext<'_>) -> Result<Layo
     fs::create_dir_all(parent).map_err(|err| file("make the folder", parent, err))?;
     is_no_link(parent, Path::new(&target.checkout))?;
     let temporary = parent.join(format!(".{}.ipaictl-new", file_name(path)));
-    let tree = WorkTree { git: context.git, remote, path: &temporary, said: context.said };
+    let tree = WorkTree { git: context.git, remote, path: &temporary, said: context.said, ran: context.ran };
     if let Err(err) = fill(target, &tree).await {
         // Only ours, and made anew by the next in any case.
         let _ = fs::remove_dir_all(&temporary);

@@ -57,6 +57,7 @@ fn evidence_says_before_after_commands_and_commits() {
         .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
     let said: String = said.collect();
     assert!(said.contains("cloned `git://") && said.contains(&scene.head("web").0), "{said}");
+    assert!(said.contains("ran `git clone --progress --filter=blob:none"), "{said}");
 }
 
 #[test]

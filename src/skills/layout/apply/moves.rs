@@ -47,7 +47,7 @@ pub(super) async fn switch(
     let url = remote_url(&target.url)?;
     let addresses = check_address(&url, context.allow).await.map_err(LayoutError::Address)?;
     let remote = Remote { url: &url, credential: None, addresses: addresses.as_deref() };
-    let tree = WorkTree { git: context.git, remote, path, said: context.said };
+    let tree = WorkTree { git: context.git, remote, path, said: context.said, ran: context.ran };
     match &target.commit {
         Some(commit) => {
             if !has_commit(path, commit)? {
