@@ -7,7 +7,9 @@
 use std::fs;
 use std::path::Path;
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, Status, StatusOptions, StatusShow};
+use git2::{ErrorCode, ObjectType, Oid, Repository, Status};
+
+use super::git_status::{Others, differences};
 
 /// The name of the commit that a work tree is being moved to.
 const MOVING: &str = "refs/ipaictl/moving";
@@ -34,21 +36,10 @@ pub fn half_moved(repository: &Repository) -> Result<Option<Vec<String>>, git2::
         Err(err) if err.code() == ErrorCode::NotFound => return Ok(None),
         Err(err) => return Err(err),
     };
-    let mut options = StatusOptions::new();
-    options
-        .show(StatusShow::IndexAndWorkdir)
-        .include_untracked(true)
-        .recurse_untracked_dirs(true)
-        .include_ignored(true)
-        .recurse_ignored_dirs(true)
-        .exclude_submodules(true)
-        .no_refresh(true);
     let index = repository.index()?;
     let (mut differs, mut others) = (false, Vec::new());
-    for entry in repository.statuses(Some(&mut options))?.iter() {
-        let name = String::from_utf8_lossy(entry.path_bytes()).into_owned();
+    for (name, status) in differences(repository, Others::All)? {
         let path = Path::new(&name);
-        let status = entry.status();
         let wanted = target.get_path(path).ok().map(|entry| entry.id());
         // The index is written when all files are, and before HEAD.
         let staged =

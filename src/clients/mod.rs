@@ -4,6 +4,7 @@ pub mod process;
 pub mod git_lock;
 mod git_message;
 pub mod git_moving;
+pub mod git_status;
 pub mod git_url;
 pub mod git_written;
 pub mod git_address;

@@ -126,7 +126,7 @@ fn check_config(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pro
             let problem = key.error("odoo-conf-derived", message);
             problems.push(problem.with_hint("Remove the line."));
         }
-        check_reach(name, value, &key, problems);
+        check_reach(name, value, key, problems);
         let is_text = conf::setting(name).is_none_or(|setting| matches!(setting.sort, conf::Sort::Text));
         if matches!(value, ConfigValue::Secret(_)) && (!is_text || OPEN.contains(&name)) {
             let message = format!("`{option}` is no secret, and what it says must be known to be checked");

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use git2::{ErrorCode, Repository, StatusOptions, StatusShow};
+use git2::{ErrorCode, Repository};
 
 use super::checkout::CheckoutFacts;
 use crate::clients::git_moving::half_moved;
+use crate::clients::git_status::{Others, differences, names};
 use crate::clients::git_url::show;
 use crate::clients::git_written::is_written;
 use crate::model::hash::sha256_hex;
@@ -75,22 +76,10 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
 
 /// The first files and folders that no commit has. Python leaves its compiled files wherever it may write.
 fn untracked_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
-    let mut options = StatusOptions::new();
-    options
-        .show(StatusShow::Workdir)
-        .include_untracked(true)
-        .recurse_untracked_dirs(false)
-        .include_ignored(false)
-        .exclude_submodules(true)
-        .no_refresh(true);
-    let statuses = repository.statuses(Some(&mut options))?;
-    let new = statuses.iter().filter(|entry| entry.status().is_wt_new());
-    let names = new.map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned());
+    let new = differences(repository, Others::New)?.into_iter().filter(|(_, status)| status.is_wt_new());
+    let names = new.map(|(name, _)| name);
     let is_compiled = |name: &String| name.ends_with(".pyc") || name.ends_with("__pycache__/");
-    let mut files: Vec<String> = names.filter(|name| !is_compiled(name)).collect();
-    files.sort_unstable();
-    files.truncate(DIRTY_MAX);
-    Ok(files)
+    Ok(names.filter(|name| !is_compiled(name)).take(DIRTY_MAX).collect())
 }
 
 /// Which of the files hold what was written into them, by digest; one that can't be read is somebody's.
@@ -108,17 +97,5 @@ fn dirty_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
 
 /// Tracked files that differ from HEAD, staged or not, sorted.
 pub(super) fn changed_files(repository: &Repository) -> Result<Vec<String>, git2::Error> {
-    let mut options = StatusOptions::new();
-    options
-        .show(StatusShow::IndexAndWorkdir)
-        .include_untracked(false)
-        .include_ignored(false)
-        .exclude_submodules(true)
-        .no_refresh(true)
-        .renames_head_to_index(false);
-    let statuses = repository.statuses(Some(&mut options))?;
-    let mut dirty: Vec<String> =
-        statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
-    dirty.sort_unstable();
-    Ok(dirty)
+    names(repository, Others::Untold)
 }

@@ -1,7 +1,7 @@
 //! `ipaictl deps`, the real program, over the fixture and over small trees.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -226,6 +226,16 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// A repository with one module and one commit.
+fn queue(program: &Program) -> PathBuf {
+    let remote = program.work().join("remotes/OCA/queue");
+    write_module(&remote, "queue_job", "{'depends': ['base']}");
+    git(&remote, &["init", "-q", "-b", "18.0"]);
+    git(&remote, &["add", "-A"]);
+    git(&remote, &["commit", "-qm", "one"]);
+    remote
+}
+
 fn shell(program: &Program, script: &str) -> Ran {
     fs::write(program.work().join("install.sh"), script).unwrap();
     let mut command = Command::new("sh");
@@ -236,11 +246,7 @@ fn shell(program: &Program, script: &str) -> Ran {
 #[test]
 fn the_printed_commands_clone_exactly_what_is_needed_at_its_pin_and_do_nothing_twice() {
     let program = small();
-    let remote = program.work().join("remotes/OCA/queue");
-    write_module(&remote, "queue_job", "{'depends': ['base']}");
-    git(&remote, &["init", "-q", "-b", "18.0"]);
-    git(&remote, &["add", "-A"]);
-    git(&remote, &["commit", "-qm", "one"]);
+    let remote = queue(&program);
     let pin = git(&remote, &["rev-parse", "HEAD"]);
     write_module(&remote, "later", "{'depends': ['base']}");
     git(&remote, &["add", "-A"]);
@@ -304,11 +310,7 @@ fn base_is_first_dependents_say_so_and_none_is_no_version() {
 #[test]
 fn the_printed_commands_stop_before_somebodys_work() {
     let program = small();
-    let remote = program.work().join("remotes/OCA/queue");
-    write_module(&remote, "queue_job", "{'depends': ['base']}");
-    git(&remote, &["init", "-q", "-b", "18.0"]);
-    git(&remote, &["add", "-A"]);
-    git(&remote, &["commit", "-qm", "one"]);
+    let remote = queue(&program);
     let clone = program.work().join("oca/queue");
     git(&program.work(), &["clone", "-q", remote.to_str().unwrap(), clone.to_str().unwrap()]);
     fs::write(remote.join("local.cfg"), "tracked").unwrap();

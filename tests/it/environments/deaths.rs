@@ -35,6 +35,17 @@ fn ended_by_itself(run: &str) {
     });
 }
 
+/// Commits an update that fails once a slow module is through.
+fn fails_slowly(shop: &Shop, seconds: u32) {
+    shop.sql(&format!(
+        "insert into ir_config_parameter (key, value) values ('lab.sleep_seconds', '{seconds}')"
+    ));
+    shop.next(&["lab_slow", "lab_fails"]);
+    let manifest = "addons/lab_fails/__manifest__.py";
+    shop.world.edit(manifest, "\"depends\": [\"lab_plain\"]", "\"depends\": [\"lab_plain\", \"lab_slow\"]");
+    shop.world.commit("feat: it needs the slow one");
+}
+
 /// Whether there is a container of a name.
 fn is_there(name: &str) -> bool {
     Command::new("docker").args(["inspect", name]).output().unwrap().status.success()
@@ -76,12 +87,7 @@ fn an_update_that_fails_after_the_controller_died_is_taken_back_all_the_same() {
     let shop = Shop::new("dies-fails", "lab_plain, lab_slow, lab_fails", "");
     shop.world.apply();
     let before = code_at(&shop);
-    shop.sql("insert into ir_config_parameter (key, value) values ('lab.sleep_seconds', '6')");
-    shop.next(&["lab_slow", "lab_fails"]);
-    // It fails once the slow one is through.
-    let manifest = "addons/lab_fails/__manifest__.py";
-    shop.world.edit(manifest, "\"depends\": [\"lab_plain\"]", "\"depends\": [\"lab_plain\", \"lab_slow\"]");
-    shop.world.commit("feat: it needs the slow one");
+    fails_slowly(&shop, 6);
     let run = die_while(&shop, "lab_slow");
     assert_ne!(code_at(&shop), before);
     assert_eq!(
@@ -131,11 +137,7 @@ fn nothing_is_taken_from_under_a_run_whose_controller_died() {
     let shop = Shop::new("dies-stopped", "lab_plain, lab_slow, lab_fails", "");
     shop.world.apply();
     let before = code_at(&shop);
-    shop.sql("insert into ir_config_parameter (key, value) values ('lab.sleep_seconds', '20')");
-    shop.next(&["lab_slow", "lab_fails"]);
-    let manifest = "addons/lab_fails/__manifest__.py";
-    shop.world.edit(manifest, "\"depends\": [\"lab_plain\"]", "\"depends\": [\"lab_plain\", \"lab_slow\"]");
-    shop.world.commit("feat: it needs the slow one");
+    fails_slowly(&shop, 20);
     let run = start_and_die(&shop, "lab_slow");
     for state in ["absent", "stopped"] {
         let text = format!("  host: local\n  run: {state}\n");

@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use git2::{ErrorCode, Oid, Repository, RepositoryState, StatusOptions, StatusShow, Tree};
+use git2::{ErrorCode, Oid, Repository, RepositoryState, Tree};
 
 use super::half::{work_around, work_in};
 use crate::clients::git_lock::locks;
 use crate::clients::git_moving::half_moved;
+use crate::clients::git_status::{Others, names};
 use crate::skills::layout::declared::Source;
 use crate::skills::layout::facts::{CloneFacts, Place};
 
@@ -110,7 +111,8 @@ fn inside(repository: &Repository, pin: Option<&str>) -> Place {
         let name = held.strip_prefix(repository.path()).unwrap_or(held).display();
         facts.operation.get_or_insert(format!("a command of git, which holds `{name}`"));
     }
-    match dirty(repository) {
+    // Work that no commit has, new files too.
+    match names(repository, Others::New) {
         Ok(files) if !files.is_empty() && is_half_moved(repository).unwrap_or(false) => {
             facts.interrupted = Some("a move that was broken off".to_owned());
         }
@@ -165,21 +167,4 @@ fn operation(state: RepositoryState) -> Option<&'static str> {
         RepositoryState::Bisect => "a bisection",
         _ => "a rebase or a series of patches",
     })
-}
-
-/// Files with work that no commit has, new ones too.
-fn dirty(repository: &Repository) -> Result<Vec<String>, git2::Error> {
-    let mut options = StatusOptions::new();
-    options
-        .show(StatusShow::IndexAndWorkdir)
-        .include_untracked(true)
-        .recurse_untracked_dirs(false)
-        .include_ignored(false)
-        .exclude_submodules(true)
-        .no_refresh(true);
-    let statuses = repository.statuses(Some(&mut options))?;
-    let mut files: Vec<String> =
-        statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
-    files.sort_unstable();
-    Ok(files)
 }
