@@ -1,18 +1,24 @@
 //! Lock files in a repository: whether a git process holds them, or one that was killed left them.
 //!
-//! git writes a file anew as `FILE.lock` and renames it; while it does, the file is open. A killed process leaves the lock, and
-//! every later one refuses to work. Which of both it is, the kernel knows: `/proc` lists the open files of every process. Those
-//! of other users can't be seen by everybody; then a lock counts as held while a git of theirs runs, or while it is young.
+//! git writes a file anew as `FILE.lock` and renames it; a killed process leaves the lock, and every later one refuses to work.
+//! Which of both it is, `/proc` tells: a lock counts as held while a process has the file open, while a git works in the
+//! repository or one runs that can't be looked into, and while it is young, because some close the file and go on.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Processes whose files can't be seen may hold a lock that is younger; checkouts take seconds.
-const UNSEEN_TIME_MAX: Duration = Duration::from_secs(600);
+/// A lock that is younger may be held by somebody who has closed it; checkouts take seconds.
+const YOUNG_TIME_MAX: Duration = Duration::from_secs(600);
+/// Folders above a working directory that are looked at.
+const DEPTH_MAX: usize = 64;
 /// What a lock is called that was put aside.
 const ASIDE: &str = "ipaictl-left";
+/// What it is called when it tells nothing more.
+const FORGOTTEN: &str = "ipaictl-old";
 
 /// The lock files of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub fn locks(git_dir: &Path) -> Locks {
     if found.is_empty() {
         return Locks::default();
     }
-    let seen = Seen::read();
+    let seen = Seen::read(git_dir);
     let (held, left) = found.into_iter().partition::<Vec<_>, _>(|lock| seen.may_hold(lock));
     Locks { held: held.into_iter().next(), left }
 }
@@ -55,46 +61,82 @@ fn list(folder: &Path, is_deep: bool, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What the processes of this machine have open.
+/// Whether the lock on the index was left, put aside since or not.
+pub fn was_left(git_dir: &Path) -> bool {
+    let lock = git_dir.join("index.lock");
+    lock.with_extension(ASIDE).exists() || locks(git_dir).left.contains(&lock)
+}
+
+/// Forgets that a lock on the index was left.
+pub fn forget(git_dir: &Path) -> io::Result<()> {
+    let lock = git_dir.join("index.lock");
+    match fs::rename(lock.with_extension(ASIDE), lock.with_extension(FORGOTTEN)) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+        _ => Ok(()),
+    }
+}
+
+/// A file or folder, whatever it is called: containers see it at other paths.
+type Identity = (u64, u64);
+
+fn identity(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// What the processes of this machine do.
 struct Seen {
-    open: Vec<PathBuf>,
-    /// Whether there are processes that can't be looked into, and whether one of them is git.
-    has_unseen: bool,
-    has_unseen_git: bool,
+    open: BTreeSet<Identity>,
+    /// Whether a git works in the repository, or one runs that can't be looked into.
+    has_git: bool,
 }
 
 impl Seen {
-    fn read() -> Self {
-        let mut seen = Seen { open: Vec::new(), has_unseen: false, has_unseen_git: false };
+    fn read(git_dir: &Path) -> Self {
+        let places = [Some(git_dir), git_dir.parent()];
+        let places: Vec<Identity> = places.into_iter().flatten().filter_map(identity).collect();
+        let mut seen = Seen { open: BTreeSet::new(), has_git: false };
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let is_process = process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-            if !is_process {
-                continue;
-            }
-            match fs::read_dir(process.path().join("fd")) {
+            let process = process.path();
+            let Ok(name) = fs::read_to_string(process.join("comm")) else { continue };
+            match fs::read_dir(process.join("fd")) {
                 Ok(files) => {
-                    seen.open.extend(files.flatten().filter_map(|file| fs::read_link(file.path()).ok()))
+                    seen.open.extend(files.flatten().filter_map(|file| identity(&file.path())));
+                    seen.has_git |= name.starts_with("git") && is_in(&process.join("cwd"), &places);
+                }
+                Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+                    seen.has_git |= name.starts_with("git");
                 }
                 // One that has ended meanwhile holds nothing.
-                Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
-                    seen.has_unseen = true;
-                    let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                    seen.has_unseen_git |= name.starts_with("git");
-                }
                 Err(_) => {}
             }
         }
-        // Without /proc nothing is known of anybody.
-        seen.has_unseen |= seen.open.is_empty();
         seen
     }
 
     fn may_hold(&self, lock: &Path) -> bool {
-        let real = fs::canonicalize(lock).unwrap_or_else(|_| lock.to_owned());
         let written = fs::metadata(lock).and_then(|found| found.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let is_young = written.elapsed().is_ok_and(|age| age < UNSEEN_TIME_MAX);
-        self.open.contains(&real) || self.has_unseen_git || self.has_unseen && is_young
+        // One from the future tells nothing of its age.
+        let is_young = written.elapsed().map_or(true, |age| age < YOUNG_TIME_MAX);
+        is_young || self.has_git || identity(lock).is_none_or(|lock| self.open.contains(&lock))
     }
+}
+
+/// Whether a working directory is one of some folders, or below.
+fn is_in(folder: &Path, places: &[Identity]) -> bool {
+    let mut path = folder.to_owned();
+    let mut before = None;
+    for _ in 0..DEPTH_MAX {
+        let found = identity(&path);
+        if found.is_none() || found == before {
+            return false;
+        }
+        if found.is_some_and(|found| places.contains(&found)) {
+            return true;
+        }
+        before = found;
+        path.push("..");
+    }
+    false
 }
 
 #[cfg(test)]
@@ -106,19 +148,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("index.lock");
         assert_eq!(locks(folder.path()), Locks::default());
+        let long_ago = SystemTime::now() - 2 * YOUNG_TIME_MAX;
         let open = fs::File::create(&lock).unwrap();
-        assert_eq!(locks(folder.path()).held, Some(lock.clone()));
+        open.set_modified(long_ago).unwrap();
+        assert_eq!(locks(folder.path()).held, Some(lock.clone()), "somebody has it open");
         drop(open);
+        fs::File::create(&lock).unwrap();
+        assert_eq!(locks(folder.path()).held, Some(lock.clone()), "it is young");
         let branch = folder.path().join("refs/heads/18.0.lock");
         fs::create_dir_all(branch.parent().unwrap()).unwrap();
         for path in [&lock, &branch] {
-            let long_ago = SystemTime::now() - 2 * UNSEEN_TIME_MAX;
             fs::File::create(path).unwrap().set_modified(long_ago).unwrap();
         }
         let found = locks(folder.path());
         assert_eq!(found, Locks { held: None, left: vec![lock.clone(), branch] });
         put_aside(&found.left).unwrap();
         assert_eq!(locks(folder.path()), Locks::default());
-        assert!(lock.with_extension(ASIDE).exists());
+        assert!(was_left(folder.path()));
+        forget(folder.path()).unwrap();
+        assert!(!was_left(folder.path()) && lock.with_extension(FORGOTTEN).exists());
     }
 }

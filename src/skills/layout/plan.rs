@@ -165,7 +165,10 @@ impl LayoutRequest<'_> {
             // On its branch or pin there may still be what a person has to know of.
             Judged::Sound => {
                 let is_of_it = |finding: &&Finding| {
-                    finding.subject == wanted.path && TOLD.contains(&finding.id.as_str())
+                    // To the checkout's own files it may be an orphan: they are behind.
+                    finding.subject == wanted.path
+                        && finding.id != "orphan"
+                        && TOLD.contains(&finding.id.as_str())
                 };
                 for finding in self.facts.findings.iter().filter(is_of_it) {
                     match finding.verdict {

@@ -13,7 +13,7 @@ use super::observe::read_checkout;
 use super::restore::restore;
 use crate::clients::git::{Git, GitError};
 use crate::clients::git_lock::{locks, put_aside};
-use crate::clients::git_moving::{begin, end, half_moved};
+use crate::clients::git_moving::{self, begin, end, give_up, half_moved};
 use crate::model::hash::sha256_hex;
 use crate::model::known::Known;
 
@@ -209,7 +209,10 @@ fn idle(path: &Path) -> Result<Repository, CheckoutError> {
     }
     let locks = locks(repository.path());
     if let Some(held) = locks.held {
-        return busy(format!("a command of git, which holds `{}`", held.display()));
+        return busy(format!(
+            "a command of git, or one ended less than 10 minutes ago: `{}`",
+            held.display()
+        ));
     }
     put_aside(&locks.left).map_err(|err| CheckoutError::Folder { path: path.to_owned(), err })?;
     Ok(repository)
@@ -248,20 +251,27 @@ async fn fetch_commit(git: &Git, target: &CheckoutTarget, path: &Path) -> Result
 }
 
 async fn checkout(git: &Git, target: &CheckoutTarget, path: &Path) -> Result<(), CheckoutError> {
-    let is_half = noted(path, |repository| {
-        let is_half = half_moved(repository)?.is_some();
-        // Until this move is through, the former target keeps what is there.
-        if !is_half {
-            begin(repository, Oid::from_str(&target.commit)?)?;
-        }
-        Ok(is_half)
+    let to = |commit: &str, how: &[&str]| {
+        git.local(Some(path))
+            .args(["checkout", "--quiet", "--detach", "--no-overwrite-ignore", "--no-recurse-submodules"])
+            .args(how)
+            .args([commit, "--"])
+    };
+    // What a move that was broken off left is in the commit that it was to reach, and in no other.
+    let broken_off = noted(path, |repository| match half_moved(repository)? {
+        Some(_) => git_moving::target(repository).map(|target| Some(target.to_string())),
+        None => Ok(None),
     })?;
-    let checkout = git
-        .local(Some(path))
-        .args(["checkout", "--quiet", "--detach", "--no-overwrite-ignore", "--no-recurse-submodules"])
-        .args(is_half.then_some("--force"))
-        .args([target.commit.as_str(), "--"]);
-    git.run("checking the commit out", &checkout, None).await?;
+    if let Some(former) = broken_off {
+        git.run("completing a move that was broken off", &to(&former, &["--force"]), None).await?;
+        noted(path, end)?;
+    }
+    noted(path, |repository| begin(repository, Oid::from_str(&target.commit)?))?;
+    if let Err(err) = git.run("checking the commit out", &to(&target.commit, &[]), None).await {
+        // What git refused before it began left nothing.
+        noted(path, give_up)?;
+        return Err(err.into());
+    }
     noted(path, end)
 }
 

@@ -62,7 +62,7 @@ pub fn plan_checkout(
             format!("no commit has `{files}`, which whoever reads it sees: commit that, or move it away");
         let subject = Subject::checkout(checkout.path.clone());
         let class = Class::Drift(DriftClass::Content);
-        draft.notes.push(Note::difference(NoteKind::Reported, subject, class, text));
+        draft.notes.push(Note::difference(NoteKind::NeedsDecision, subject, class, text));
     }
     for step in &mut draft.steps {
         step.operations.iter_mut().for_each(|target| target.written = written.clone());

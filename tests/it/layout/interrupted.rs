@@ -32,6 +32,7 @@ impl Halfway {
     fn move_half(&self) {
         git(&self.clone, &["fetch", "-q", "origin", "+refs/heads/18.0:refs/remotes/origin/18.0"]);
         git(&self.clone, &["update-ref", "refs/ipaictl/moving", &self.new]);
+        git(&self.clone, &["update-ref", "refs/ipaictl/moving-from", &self.old]);
         let module = git(&self.clone, &["show", &format!("{}:web/__manifest__.py", self.new)]);
         write(&self.clone.join("web/__manifest__.py"), module);
     }
@@ -46,7 +47,10 @@ impl Halfway {
         self.scene.applied();
         assert_eq!(self.scene.head("web"), (self.new.clone(), "18.0".to_owned()));
         assert_eq!(git(&self.clone, &["status", "--porcelain"]), "");
-        assert_eq!(git(&self.clone, &["for-each-ref", "refs/ipaictl/moving"]), "");
+        assert_eq!(
+            git(&self.clone, &["for-each-ref", "refs/ipaictl/moving", "refs/ipaictl/moving-from"]),
+            ""
+        );
         assert!(!self.scene.applied().out.contains("done"));
     }
 }
@@ -57,7 +61,7 @@ fn a_move_that_was_killed_between_two_files_is_completed() {
     halfway.move_half();
     let lock = halfway.lock();
     halfway.is_through();
-    assert!(lock.with_extension("ipaictl-left").exists(), "the lock was put aside, not removed");
+    assert!(lock.with_extension("ipaictl-old").exists(), "the lock was put aside, not removed");
 }
 
 #[test]
@@ -75,6 +79,7 @@ fn a_file_that_was_being_written_is_the_beginning_of_what_it_was_to_be() {
     let halfway = Halfway::new();
     halfway.move_half();
     write(&halfway.clone.join("web/__manifest__.py"), "{'na");
+    halfway.lock();
     halfway.is_through();
 }
 
@@ -82,20 +87,54 @@ fn a_file_that_was_being_written_is_the_beginning_of_what_it_was_to_be() {
 fn work_beside_a_move_that_was_killed_is_a_conflict() {
     let halfway = Halfway::new();
     halfway.move_half();
+    halfway.lock();
     write(&halfway.clone.join("web/mine.py"), "mine");
     let ran = halfway.scene.applied_with_decisions();
     assert!(ran.out.contains("uncommitted work in 2 files"), "{}", ran.out);
     fs::remove_file(halfway.clone.join("web/mine.py")).unwrap();
-    // What git ignores, and the target holds.
+    // What git ignores and a later commit holds: the move that was broken off is completed, the next one is refused.
     write(&halfway.clone.join(".git/info/exclude"), "*.cfg");
     write(&halfway.scene.remote("web").join("local.cfg"), "tracked");
     next_commit(&halfway.scene.remote("web"), "web");
-    git(&halfway.clone, &["fetch", "-q", "origin", "+refs/heads/18.0:refs/ipaictl/moving"]);
     write(&halfway.clone.join("local.cfg"), "secret settings");
-    let ran = halfway.scene.apply();
-    assert_ne!(ran.code, 0, "{}", ran.out);
-    assert_eq!(fs::read_to_string(halfway.clone.join("local.cfg")).unwrap(), "secret settings");
-    assert_eq!(halfway.scene.head("web").0, halfway.old);
+    for _ in 0..2 {
+        let ran = halfway.scene.apply();
+        assert!(ran.code != 0 && ran.out.contains("local.cfg"), "{}", ran.out);
+        assert_eq!(fs::read_to_string(halfway.clone.join("local.cfg")).unwrap(), "secret settings");
+        assert_eq!(halfway.scene.head("web").0, halfway.new);
+    }
+}
+
+#[test]
+fn what_somebody_does_after_a_move_is_never_taken_for_its_rest() {
+    let halfway = Halfway::new();
+    write(&halfway.scene.remote("web").join("web/long.py"), "1\n2\n3\n");
+    let new = next_commit(&halfway.scene.remote("web"), "web");
+    // One that was refused, and one that a person completed: nothing of it is left to be completed.
+    write(&halfway.clone.join(".git/info/exclude"), "long.py");
+    write(&halfway.clone.join("web/long.py"), "in the way");
+    assert!(halfway.scene.apply().out.contains("web/long.py"));
+    assert_eq!(git(&halfway.clone, &["for-each-ref", "refs/ipaictl/moving"]), "");
+    fs::remove_file(halfway.clone.join("web/long.py")).unwrap();
+    git(&halfway.clone, &["update-ref", "refs/ipaictl/moving", &new]);
+    git(&halfway.clone, &["update-ref", "refs/ipaictl/moving-from", &halfway.old]);
+    git(&halfway.clone, &["checkout", "-q", "-B", "18.0", "origin/18.0"]);
+    halfway.scene.applied();
+    write(&halfway.clone.join("web/long.py"), "1\n");
+    let is_left = |work: &str| {
+        let ran = halfway.scene.applied_with_decisions();
+        assert!(ran.out.contains(&format!("uncommitted work in 1 file: {work}")), "{}", ran.out);
+    };
+    is_left("web/long.py");
+    // Where it began, a file that both commits have alike is nobody's but theirs, and so is one without git's lock.
+    git(&halfway.clone, &["checkout", "-q", "--force", "17.0"]);
+    fs::write(halfway.clone.join("web/__manifest__.py"), "{").unwrap();
+    is_left("web/__manifest__.py");
+    let manifest = git(&halfway.clone, &["show", "HEAD:web/__manifest__.py"]);
+    fs::write(halfway.clone.join("web/__manifest__.py"), manifest).unwrap();
+    write(&halfway.clone.join("README"), "mine");
+    halfway.lock();
+    is_left("README");
 }
 
 #[test]
@@ -103,7 +142,11 @@ fn a_lock_that_was_left_is_put_aside_and_one_that_is_held_is_not() {
     let halfway = Halfway::new();
     let held = File::create(halfway.clone.join(".git/index.lock")).unwrap();
     let ran = halfway.scene.applied_with_decisions();
-    assert!(ran.out.contains("a command of git, which holds `index.lock`"), "{}", ran.out);
+    assert!(
+        ran.out.contains("a command of git, or one ended less than 10 minutes ago: `index.lock`"),
+        "{}",
+        ran.out
+    );
     drop(held);
     halfway.lock();
     halfway.is_through();
@@ -137,17 +180,21 @@ fn a_checkout_whose_move_was_killed_is_completed_and_keeps_other_files() {
     scene.commit_code("addons/own/shop/later.py", "x = 1\n");
     scene.commit_code("addons/own/shop/__manifest__.py", "{'name': 'Later', 'license': 'LGPL-3'}");
     let new = git(&scene.code(), &["rev-parse", "HEAD"]);
-    git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "main:refs/ipaictl/moving"]);
+    let moving = || {
+        git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "+main:refs/ipaictl/moving"]);
+        git(&scene.checkout(), &["update-ref", "refs/ipaictl/moving-from", "HEAD"]);
+        let lock = scene.checkout().join(".git/index.lock");
+        File::create(&lock).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    };
+    moving();
     write(&scene.checkout().join("addons/own/shop/later.py"), "x = 1\n");
     write(&scene.checkout().join("addons/own/shop/__manifest__.py"), "{'na");
-    let lock = scene.checkout().join(".git/index.lock");
-    File::create(&lock).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
     scene.applied();
     assert_eq!(git(&scene.checkout(), &["rev-parse", "HEAD"]), new);
     assert_eq!(git(&scene.checkout(), &["status", "--porcelain"]), "?? note.txt");
     // Somebody's edit beside it is theirs to decide about.
     scene.commit_code("addons/own/shop/__manifest__.py", "{'name': 'Last', 'license': 'LGPL-3'}");
-    git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "main:refs/ipaictl/moving"]);
+    moving();
     write(&scene.checkout().join("addons/own/shop/later.py"), "x = 2\n");
     assert!(scene.apply().out.contains("later.py"));
     assert_eq!(fs::read_to_string(scene.checkout().join("addons/own/shop/later.py")).unwrap(), "x = 2\n");

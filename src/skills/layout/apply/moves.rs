@@ -12,7 +12,7 @@ use crate::clients::git::Remote;
 use crate::clients::git_address::check_address;
 use crate::clients::git_clone::WorkTree;
 use crate::clients::git_lock::{locks, put_aside};
-use crate::clients::git_moving::{begin, end};
+use crate::clients::git_moving::{begin, end, give_up, target};
 use crate::skills::layout::checks::clones::{Judged, judge};
 use crate::skills::layout::facts::{CloneFacts, Place};
 use crate::skills::layout::observe::{is_half_moved, look};
@@ -109,19 +109,23 @@ async fn to_branch(tree: &WorkTree<'_>, path: &Path, branch: &str) -> Result<(),
     Ok(())
 }
 
-/// Moves the files to a commit. What a move that was broken off left is in the commit that it was to reach, and makes room.
+/// Moves the files to a commit. What a move that was broken off left is in the commit that it was to reach, and in no other:
+/// that one is completed first.
 async fn move_to(tree: &WorkTree<'_>, path: &Path, commit: &str, how: &[&str]) -> Result<(), LayoutError> {
-    let is_half = read(path, |repository| {
-        let is_half = is_half_moved(repository)?;
-        // Until this one is through, the former target keeps what is there.
-        if !is_half {
-            begin(repository, Oid::from_str(commit)?)?;
-        }
-        Ok(is_half)
+    let broken_off = read(path, |repository| match is_half_moved(repository)? {
+        true => target(repository).map(|target| Some(target.to_string())),
+        false => Ok(None),
     })?;
-    let mut arguments = vec!["--quiet"];
-    arguments.extend(is_half.then_some("--force"));
-    arguments.extend(how);
-    tree.checkout(&arguments).await?;
+    if let Some(former) = broken_off {
+        tree.checkout(&["--quiet", "--force", "--detach", &former]).await?;
+        read(path, end)?;
+    }
+    read(path, |repository| begin(repository, Oid::from_str(commit)?))?;
+    let arguments: Vec<&str> = ["--quiet"].iter().chain(how).copied().collect();
+    if let Err(err) = tree.checkout(&arguments).await {
+        // What git refused before it began left nothing.
+        read(path, give_up)?;
+        return Err(err.into());
+    }
     read(path, end)
 }

@@ -109,7 +109,9 @@ fn inside(repository: &Repository, pin: Option<&str>) -> Place {
     let locks = locks(repository.path());
     if let Some(held) = &locks.held {
         let name = held.strip_prefix(repository.path()).unwrap_or(held).display();
-        facts.operation.get_or_insert(format!("a command of git, which holds `{name}`"));
+        facts
+            .operation
+            .get_or_insert(format!("a command of git, or one ended less than 10 minutes ago: `{name}`"));
     }
     // Work that no commit has, new files too.
     match names(repository, Others::New) {
