@@ -98,11 +98,27 @@ fn check_paths(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Prob
             let place = environment.value(&format!("/spec/odoo/addons/{index}/mountPath"));
             problems.push(place.error("invalid-path", "`addons_path` can't hold a path with a comma"));
         }
-        let again = odoo.addons[..index].iter().any(|other| other.mount_path == root.mount_path);
-        if again {
-            let place = environment.value(&format!("/spec/odoo/addons/{index}/mountPath"));
+        let place = environment.value(&format!("/spec/odoo/addons/{index}/mountPath"));
+        let others = &odoo.addons[..index];
+        if others.iter().any(|other| folder(&other.mount_path) == folder(&root.mount_path)) {
             let message = format!("`{}` is mounted twice", root.mount_path);
             problems.push(place.error("mounted-twice", message));
+        } else if let Some(other) = others.iter().find(|other| overlap(&other.mount_path, &root.mount_path)) {
+            let message = format!("`{}` and `{}` lie in one another", root.mount_path, other.mount_path);
+            let hint = "Roots are mounted read-only, so that nothing can be mounted within one: put them side by side.";
+            problems.push(place.error("invalid-path", message).with_hint(hint));
+        }
+        let owned = others.iter().find(|other| {
+            let has_both = other.owner.is_some() && root.owner.is_some();
+            has_both && other.owner != root.owner && overlap(&other.source, &root.source)
+        });
+        if let Some(other) = owned {
+            let message = format!(
+                "`{}` and `{}` hold the same files, and give them to two owners",
+                root.source, other.source
+            );
+            let place = environment.value(&format!("/spec/odoo/addons/{index}/owner"));
+            problems.push(place.error("two-owners", message));
         }
     }
     if let Some(build) = &odoo.build {
@@ -114,6 +130,19 @@ fn check_paths(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Prob
             }
         }
     }
+}
+
+/// A path that ends in a slash, so that one begins with another only when it lies in it.
+fn folder(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+    parts.fold(if path.starts_with('/') { "/".to_owned() } else { String::new() }, |text, part| {
+        text + part + "/"
+    })
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    let (one, other) = (folder(one), folder(other));
+    one.starts_with(&other) || other.starts_with(&one)
 }
 
 fn check_config(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {
@@ -150,19 +179,27 @@ fn check_config(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Pro
 /// Texts that decide who sees what, or what the server does at all.
 const OPEN: &[&str] = &["dbfilter", "dev_mode", "http_interface"];
 
-/// A server that nobody reaches is never healthy.
+/// A server that nobody reaches is never healthy, and one whose log nobody reads tells nothing.
 fn check_reach(name: &str, value: &ConfigValue, key: &Place, problems: &mut Vec<Problem>) {
     let ConfigValue::Text(text) = value else { return };
     let is_false = matches!(text.as_str(), "" | "False" | "false" | "0");
+    if name == "logfile" && !is_false && text != "None" {
+        let message = format!("the server's log goes to `{text}` and leaves the container's output empty");
+        let hint = "Remove the line; `docker logs`, and whatever collects logs of containers, has it then.";
+        problems.push(key.warning("odoo-conf-log", message).with_hint(hint));
+        return;
+    }
     let message = match name {
+        "syslog" if !is_false => {
+            "there is no syslog in a container, and how a module run ended is read in its log".to_owned()
+        }
         "http_enable" if is_false => "a server without HTTP never becomes healthy".to_owned(),
         "http_interface" if !is_false && !matches!(text.as_str(), "0.0.0.0" | "::" | "None") => {
             format!("nobody outside of its container reaches a server that listens on `{text}` alone")
         }
         _ => return,
     };
-    let hint = "Remove the line; `spec.publish` says where it is reached.";
-    problems.push(key.error("odoo-conf-unreachable", message).with_hint(hint));
+    problems.push(key.error("odoo-conf-unreachable", message).with_hint("Remove the line."));
 }
 
 fn check_modules(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Problem>) {

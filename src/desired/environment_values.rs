@@ -16,6 +16,8 @@ use crate::skills::environment::spec::{ConfigValue, EnvironmentSpec, ManagedData
 const TAKEN_DATABASES: &[&str] = &["postgres", "template0", "template1"];
 /// The role as which Odoo refuses to work.
 const REFUSED_ROLE: &str = "postgres";
+/// The least processes and threads with which a server starts: itself, its threads, and the probes beside it.
+const PIDS_MIN: u32 = 32;
 /// The least memory in which a server starts.
 const MEMORY_MIN: u64 = 256 << 20;
 /// The longest time that anything is waited for.
@@ -259,6 +261,11 @@ fn check_sizes(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Prob
     if let Some(text) = memory.filter(|text| parse_bytes(text).is_none_or(|bytes| bytes < MEMORY_MIN)) {
         let message = format!("no server starts in `{text}`; the least is {} MiB", MEMORY_MIN >> 20);
         problems.push(environment.value("/spec/resources/memory").error("invalid-value", message));
+    }
+    let pids = spec.resources.as_ref().and_then(|resources| resources.pids);
+    if let Some(count) = pids.filter(|count| *count < PIDS_MIN) {
+        let message = format!("no server starts with {count} processes and threads; the least is {PIDS_MIN}");
+        problems.push(environment.value("/spec/resources/pids").error("invalid-value", message));
     }
     let health = &spec.health;
     for (field, text) in [("timeout", &health.timeout), ("updateTimeout", &health.update_timeout)] {

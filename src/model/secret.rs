@@ -152,7 +152,7 @@ fn needles(value: &str) -> Vec<Needle> {
     let quoted = quoted_forms(value);
     let again: Vec<String> = quoted.iter().flat_map(|form| quoted_forms(form)).collect();
     let forms = [value.to_owned(), base64(value.as_bytes())].into_iter().chain(url_forms(value));
-    let forms = forms.chain(quoted).chain(again);
+    let forms = forms.chain(html_forms(value)).chain(quoted).chain(again);
     let long = value.lines().filter(|line| line.len() >= 2 * REDACTED_LENGTH_MIN).map(str::to_owned);
     forms
         .filter(|form| form.len() >= REDACTED_LENGTH_MIN)
@@ -178,7 +178,7 @@ impl fmt::Debug for Redactor {
 }
 
 /// The text between quotes, as JSON and Python write it; Python escapes the quotes that it chose, whatever they are.
-fn quoted_forms(text: &str) -> [String; 5] {
+fn quoted_forms(text: &str) -> [String; 7] {
     let json = serde_json::Value::from(text).to_string();
     let json = json[1..json.len() - 1].to_owned();
     let ascii = json.chars().fold(String::new(), |mut out, c| {
@@ -208,7 +208,29 @@ fn quoted_forms(text: &str) -> [String; 5] {
             out
         })
     };
-    [json, ascii, python("", false), python("'", false), python("'", true)]
+    let bytes = |quote: &str| {
+        text.bytes().fold(String::new(), |mut out, byte| {
+            let _ = match byte {
+                b'\\' => write!(out, "\\\\"),
+                b'\n' => write!(out, "\\n"),
+                b'\r' => write!(out, "\\r"),
+                b'\t' => write!(out, "\\t"),
+                byte if quote.as_bytes().contains(&byte) => write!(out, "\\{}", char::from(byte)),
+                byte if byte.is_ascii_graphic() || byte == b' ' => write!(out, "{}", char::from(byte)),
+                byte => write!(out, "\\x{byte:02x}"),
+            };
+            out
+        })
+    };
+    [json, ascii, python("", false), python("'", false), python("'", true), bytes(""), bytes("'")]
+}
+
+/// As pages hold it; some escape quotes, and each in its own way.
+fn html_forms(text: &str) -> [String; 3] {
+    let basic = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let quoted = basic.replace('"', "&quot;").replace('\'', "&#x27;");
+    let numbered = basic.replace('"', "&#34;").replace('\'', "&#39;");
+    [basic, quoted, numbered]
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -275,6 +297,9 @@ mod tests {
             r#"{"x": "multi,'\"ad\\m \u00fc"}"#,
             r#""'multi,\\'\"ad\\\\m ü'""#,
             "multi%2C%27%22ad%5Cm+%C3%BC",
+            r#"b'multi,\'"ad\\m \xc3\xbc'"#,
+            r#"multi,&#x27;&quot;ad\m ü"#,
+            r#"multi,&#39;&#34;ad\m ü"#,
         ] {
             let said = redactor.redact(shown);
             assert!(said.contains(MASK) && !said.contains("multi"), "{shown}: {said}");

@@ -39,6 +39,8 @@ pub struct Judgement {
     pub is_unremembered: bool,
     /// Installed modules of which other content will be there, and that are not to be updated: a server that runs has the old.
     pub stale: Vec<String>,
+    /// What makes all modules be updated.
+    pub occasion: Option<String>,
 }
 
 /// What is to be done.
@@ -158,6 +160,7 @@ fn change(question: &ModulesQuestion<'_>) -> Judgement {
             present: &present,
         })
     };
+    let mut occasion = None;
     let mut decision = match spec.odoo.modules.update {
         UpdateWhich::None => ask(UpdatePolicy::None),
         UpdateWhich::Changed => ask(UpdatePolicy::Changed),
@@ -166,7 +169,10 @@ fn change(question: &ModulesQuestion<'_>) -> Judgement {
             let is_other =
                 database.stamp.as_deref() != Some(stamp(question.image, question.present).as_str());
             match is_other || !changed.update.is_empty() {
-                true => ask(UpdatePolicy::All),
+                true => {
+                    occasion = Some(occasion_of(&changed));
+                    ask(UpdatePolicy::All)
+                }
                 false => Decision { is_unremembered: false, ..changed },
             }
         }
@@ -178,7 +184,7 @@ fn change(question: &ModulesQuestion<'_>) -> Judgement {
         UpdateWhich::None => ask(UpdatePolicy::Changed).update.into_keys().collect(),
         UpdateWhich::Changed | UpdateWhich::All => Vec::new(),
     };
-    Judgement { verdict, obstacles, is_unremembered: unremembered, stale }
+    Judgement { verdict, obstacles, is_unremembered: unremembered, stale, occasion }
 }
 
 /// Whether any module of the addons roots is installed.
@@ -224,6 +230,16 @@ fn remembered(
         remembered.extend(of_image.map(|(name, module)| (name.clone(), Some(module.checksum.clone()))));
     }
     remembered
+}
+
+/// Why all modules are updated.
+fn occasion_of(changed: &Decision) -> String {
+    let mut named = changed.update.iter().map(|(name, reason)| format!("{name}: {reason}"));
+    match (named.next(), changed.update.len()) {
+        (None, _) => "another image, or other modules, than at the last update".to_owned(),
+        (Some(first), 1) => first,
+        (Some(first), count) => format!("{first}, and {} more", count - 1),
+    }
 }
 
 /// What an image and the modules beside it are together.

@@ -33,8 +33,9 @@ pub(super) fn plan(
     draft: &mut Draft<EnvironmentAction>,
 ) {
     let names = |modules: &BTreeMap<String, Reason>| modules.keys().cloned().collect::<Vec<_>>();
+    let occasion = outlook.judgement.occasion.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     let decided = |decision: &Decision, initialize: bool| Task {
-        cause: cause(decision, initialize),
+        cause: format!("{}{occasion}", cause(decision, initialize)),
         fields: fields(request, decision),
         initialize,
         install: names(&decision.install),
@@ -255,6 +256,9 @@ fn modules_run(request: &EnvironmentRequest<'_>, outlook: &Outlook, task: &Task)
         words.extend(["--update".to_owned(), update.join(",")]);
     }
     let once = ["--stop-after-init", "--workers=0", "--max-cron-threads=0", "--no-http"];
+    // How the run ends is read in its log, whatever the server's own goes to and leaves out.
+    words.extend(["--logfile=", "--log-level=info"].iter().map(|word| (*word).to_owned()));
+    words.extend(["--log-handler=:INFO", "--log-handler=odoo:INFO"].iter().map(|word| (*word).to_owned()));
     words.extend(once.iter().map(|word| (*word).to_owned()));
     Some(ModulesRun {
         body: Box::new(body(request, words, &resource, &operation_id, &intent)?),
