@@ -43,11 +43,24 @@ pub fn locks(git_dir: &Path) -> Locks {
 }
 
 /// Gives locks that were left another name: git works again, and what they hold stays to be looked at.
-pub fn put_aside(left: &[PathBuf]) -> io::Result<()> {
-    left.iter().try_for_each(|lock| match fs::rename(lock, lock.with_extension(ASIDE)) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
-        _ => Ok(()),
-    })
+pub fn put_aside(git_dir: &Path, left: &[PathBuf]) -> io::Result<()> {
+    for lock in left {
+        // In the folder of references any other name would be that of a branch.
+        let inside = lock.strip_prefix(git_dir).unwrap_or(lock);
+        let to = match inside.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => lock.with_extension(ASIDE),
+            _ => {
+                let folder = git_dir.join(ASIDE);
+                fs::create_dir_all(&folder)?;
+                folder.join(inside.to_string_lossy().replace('/', "-"))
+            }
+        };
+        match fs::rename(lock, to) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn list(folder: &Path, is_deep: bool, found: &mut Vec<PathBuf>) {
@@ -162,7 +175,11 @@ mod tests {
         }
         let found = locks(folder.path());
         assert_eq!(found, Locks { held: None, left: vec![lock.clone(), branch] });
-        put_aside(&found.left).unwrap();
+        put_aside(folder.path(), &found.left).unwrap();
+        assert!(
+            folder.path().join("refs/heads").read_dir().unwrap().next().is_none(),
+            "it would be a branch"
+        );
         assert_eq!(locks(folder.path()), Locks::default());
         assert!(was_left(folder.path()));
         forget(folder.path()).unwrap();

@@ -267,6 +267,18 @@ fn check_sizes(environment: &Described<EnvironmentSpec>, problems: &mut Vec<Prob
         let message = format!("no server starts with {count} processes and threads; the least is {PIDS_MIN}");
         problems.push(environment.value("/spec/resources/pids").error("invalid-value", message));
     }
+    if let Some(external) = &spec.database.external {
+        let host = external.host.trim_matches(['[', ']']);
+        let is_loopback =
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback());
+        if is_loopback {
+            let message = format!("`{}` is the container itself to the application", external.host);
+            let problem = environment.value("/spec/database/external/host").error("invalid-value", message);
+            problems.push(problem.with_hint(
+                "Name an address of the server that containers reach, such as that of the Docker bridge.",
+            ));
+        }
+    }
     let health = &spec.health;
     for (field, text) in [("timeout", &health.timeout), ("updateTimeout", &health.update_timeout)] {
         let Some(text) = text else { continue };

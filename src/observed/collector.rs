@@ -55,7 +55,7 @@ pub async fn collect(clients: &Clients, request: &CollectRequest<'_>) -> Observa
         collect_checkouts(desired),
         collect_layouts(request)
     );
-    let environments = collect_environments(desired, &hosts, key).await;
+    let environments = collect_environments(clients, desired, &hosts, key).await;
     Observation { hosts, checkouts, environments, layouts }
 }
 
@@ -115,6 +115,7 @@ fn is_local(desired: &DesiredState, host: &str) -> bool {
 
 /// Reads the Environments, after the engines: where a database's server is, its container tells.
 async fn collect_environments(
+    clients: &Clients,
     desired: &DesiredState,
     hosts: &BTreeMap<String, Known<EngineFacts>>,
     key: &HmacKey,
@@ -129,7 +130,10 @@ async fn collect_environments(
         })
         .map(|(name, environment, facts, rendered)| async move {
             let application = format!("{name}-{APPLICATION_SERVICE}-1");
+            let host = &desired.hosts[&environment.resource.spec.host];
+            let docker = clients.docker(&host.spec.engine.endpoint).await.ok();
             let request = ObserveEnvironment {
+                docker: docker.as_ref(),
                 spec: &environment.resource.spec,
                 database: &environment.database,
                 containers: &facts.containers,

@@ -53,6 +53,24 @@ impl Docker {
         Ok(LogTail { text, cut })
     }
 
+    /// What a container logged in the first seconds after a point in time.
+    pub async fn log_after(
+        &self,
+        id: &str,
+        start: DateTime<Utc>,
+        seconds: i64,
+    ) -> Result<LogTail, DockerError> {
+        let what = "read the log of container";
+        let id = Docker::checked(what, id)?;
+        let second = |time: i64| i32::try_from(time).unwrap_or(i32::MAX);
+        let (since, until) = (second(start.timestamp()), second(start.timestamp() + seconds));
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).until(until);
+        let options = options.tail(&LOG_LINES_MAX.to_string()).build();
+        let read = collect(self.api.logs(id, Some(options)), LOG_BYTES_MAX);
+        let (text, cut) = self.call(what, id, READ_DEADLINE, read).await?;
+        Ok(LogTail { text, cut })
+    }
+
     /// What happens to containers, networks, volumes and images from a time on, until the stream breaks.
     ///
     /// Only the named actions are told; without that, each health check would be three events.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{DatabaseFacts, DatabaseState, ProbeFacts};
-use super::observe::{container_address, database_address, of_database, probe, read_database};
+use super::observe::{container_address, database_address, of_database, probe, read_database, registry};
 use super::operation::{DatabaseTarget, EnvironmentOperation, ProbeTarget};
 use super::render::{GEVENT_PORT, HTTP_PORT};
 use crate::clients::docker::{Docker, DockerError};
@@ -269,6 +269,13 @@ async fn ask(target: &ProbeTarget, context: &EnvironmentContext<'_>) -> Result<V
     };
     let (mut probes, database) = tokio::join!(probe(target, &http, &gevent), read);
     probes.push(of_database(&database, &target.series));
+    // It has loaded its modules once it has answered.
+    if probes.iter().all(|probe| probe.ok)
+        && let Ok(Some(container)) = context.docker.container(&target.container).await
+    {
+        let started = crate::engine::observe::state(&container).started_at;
+        probes.extend(registry(context.docker, &target.container, &started).await);
+    }
     Ok(probes)
 }
 

@@ -21,6 +21,9 @@ pub struct EnvironmentFacts {
     /// The options of the odoo.conf that its application mounts, secrets as fingerprints; nothing when there is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conf: BTreeMap<String, String>,
+    /// Roots of the source whose files are others at the wanted commit than where the code is now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved_roots: Vec<String>,
     /// What its probes answered; none when its application doesn't run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeFacts>,
@@ -33,6 +36,7 @@ impl Default for EnvironmentFacts {
             modules: Known::Known(BTreeMap::new()),
             folders: BTreeMap::new(),
             conf: BTreeMap::new(),
+            moved_roots: Vec::new(),
             probes: Vec::new(),
         }
     }

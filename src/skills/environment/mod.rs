@@ -5,6 +5,7 @@ pub mod conf;
 pub mod render;
 pub mod facts;
 pub mod operation;
+pub mod loading;
 pub mod modules;
 pub mod plan;
 pub mod observe;

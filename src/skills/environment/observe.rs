@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
+use git2::{Oid, Repository, Tree};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgConnection;
 
 use super::conf::{FINGERPRINT, shown};
 use super::facts::{EnvironmentFacts, FolderFacts, ProbeFacts};
+use super::loading::half_loaded;
 use super::operation::{DatabaseServer, DatabaseTarget, ProbeTarget};
 use super::render::{CONF_TARGET, GEVENT_PORT, HTTP_PORT, root_path};
 use super::spec::EnvironmentSpec;
@@ -29,12 +32,16 @@ pub use probes::{of_database, probe};
 
 /// The port of a managed server in its own network.
 const DATABASE_PORT: u16 = 5432;
+/// How long after its start a server's log is read: the first probes make it load its modules.
+const LOADING_SECONDS: i64 = 600;
 /// Files of one addons root whose owners are counted.
 const OWNED_MAX: u64 = 500_000;
 
 /// What to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ObserveRequest<'a> {
+    /// The engine, for the log of its application.
+    pub docker: Option<&'a Docker>,
     /// The document.
     pub spec: &'a EnvironmentSpec,
     /// Its database.
@@ -98,21 +105,37 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
         .filter(|root| root.owner.is_some())
         .map(|root| root_path(request.code, root))
         .collect();
+    let code = request.code.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         let folders: BTreeMap<String, Known<FolderFacts>> =
             folders.into_iter().map(|path| (path.clone(), owners(&path))).collect();
-        (modules.read(), folders)
+        let moved = moved_roots(&modules, &code).unwrap_or_default();
+        (modules.read(), folders, moved)
     });
-    let (modules, folders) = match read.await {
+    let (modules, folders, moved_roots) = match read.await {
         Ok(read) => read,
-        Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new()),
+        Err(err) => (Known::Unknown(err.to_string()), BTreeMap::new(), Vec::new()),
     };
     let database = database.map(|reading| reading.facts);
     // Of another database than the one that is read, nothing is known here.
     if !probes.is_empty() && running.is_in_wanted {
         probes.push(of_database(&database, &request.spec.odoo.version));
     }
-    EnvironmentFacts { database, modules, folders, conf, probes }
+    EnvironmentFacts { database, modules, folders, conf, moved_roots, probes }
+}
+
+/// The roots of the source that a move of the code changes; none when there is no code yet.
+fn moved_roots(modules: &ModulesRequest, code: &str) -> Result<Vec<String>, git2::Error> {
+    let Some(commit) = &modules.commit else { return Ok(Vec::new()) };
+    let (here, objects) = (Repository::open(code)?, Repository::open(&modules.objects)?);
+    let old = here.head()?.peel_to_tree()?;
+    let new = objects.find_commit(Oid::from_str(commit)?)?.tree()?;
+    let id = |tree: &Tree<'_>, root: &str| match root.trim_start_matches("./").trim_end_matches('/') {
+        "" | "." => Some(tree.id()),
+        folder => tree.get_path(Path::new(folder)).ok().map(|entry| entry.id()),
+    };
+    let of_source = modules.roots.iter().filter(|root| !root.starts_with('/'));
+    Ok(of_source.filter(|root| id(&old, root) != id(&new, root)).cloned().collect())
 }
 
 /// What the file says that the application runs with.
@@ -133,8 +156,16 @@ impl Running {
         let password =
             format!("{FINGERPRINT}{}", request.key.short(database.password.expose_secret().as_bytes()));
         let is = |option: &str, wanted: &str| conf.get(option).is_none_or(|found| found == wanted);
-        let is_in_wanted =
-            is("db_name", &database.name) && is("db_user", &database.user) && is("db_password", &password);
+        let is_server = match &database.server {
+            DatabaseServer::Container(_) => true,
+            DatabaseServer::Address { host, port, .. } => {
+                is("db_host", host) && is("db_port", &port.to_string())
+            }
+        };
+        let is_in_wanted = is_server
+            && is("db_name", &database.name)
+            && is("db_user", &database.user)
+            && is("db_password", &password);
         if let Some(name) = conf.get("db_name") {
             database.name.clone_from(name);
         }
@@ -156,7 +187,25 @@ async fn probe_running(request: &ObserveRequest<'_>) -> Vec<ProbeFacts> {
         series: request.spec.odoo.version.clone(),
         is_evented: request.is_evented,
     };
-    probe(&target, &format!("{address}:{HTTP_PORT}"), &format!("{address}:{GEVENT_PORT}")).await
+    let (http, gevent) = (format!("{address}:{HTTP_PORT}"), format!("{address}:{GEVENT_PORT}"));
+    let registry = async {
+        match request.docker {
+            Some(docker) => registry(docker, &container.name, &container.state.started_at).await,
+            None => None,
+        }
+    };
+    let (mut probes, registry) = tokio::join!(probe(&target, &http, &gevent), registry);
+    probes.extend(registry);
+    probes
+}
+
+/// Whether a server has all modules that its database says: one that left some out answers all the same, and says so in its log
+/// when it loads them, which is with the first question. `None` when the log can't be read.
+pub async fn registry(docker: &Docker, container: &str, started: &str) -> Option<ProbeFacts> {
+    let started = started.parse::<DateTime<Utc>>().ok()?;
+    let log = docker.log_after(container, started, LOADING_SECONDS).await.ok()?;
+    let answer = half_loaded(&log.text).map_or_else(|| Ok("all modules are loaded".to_owned()), Err);
+    Some(probes::fact("registry", answer))
 }
 
 /// The name or address of a database's server: a container is asked by its address in its network.

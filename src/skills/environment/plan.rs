@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod joined;
+mod rivals;
 mod run;
 mod say;
 
@@ -138,20 +139,6 @@ impl<'a> EnvironmentRequest<'a> {
         managed.is_some_and(|managed| !self.engine.facts.volumes.iter().any(|it| it.name == managed.volume))
     }
 
-    /// Another's container that mounts the volume of the managed database, and whose it is.
-    fn rival(&self) -> Option<(&'a str, String)> {
-        let managed = self.spec.database.managed.as_ref()?;
-        let resource = self.engine.resource.to_string();
-        let is_others =
-            |container: &&ContainerFacts| container.labels.get(labels::RESOURCE) != Some(&resource);
-        let mounts = |container: &&ContainerFacts| {
-            container.mounts.values().any(|mount| mount.kind == "volume" && mount.source == managed.volume)
-        };
-        let found = self.engine.facts.containers.iter().filter(is_others).find(mounts)?;
-        let whose = found.labels.get(labels::RESOURCE).cloned();
-        Some((&found.name, whose.unwrap_or_else(|| "made by others".to_owned())))
-    }
-
     /// Whether the volume of the filestore is not there.
     fn lacks_filestore(&self) -> bool {
         !self.engine.facts.volumes.iter().any(|it| it.name == self.spec.filestore.volume)
@@ -192,6 +179,15 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
         let why = format!(
             "volume `{}` is mounted by container `{container}` ({whose}), and two servers on one data directory destroy it: remove that container, or name another volume",
             managed.volume
+        );
+        outlook.hold = Some(why.clone());
+        outlook.judgement.verdict = Verdict::Refuse(why);
+        return outlook;
+    }
+    if let Some((container, whose)) = request.second() {
+        let why = format!(
+            "volume `{}` is written by container `{container}` ({whose}), and two applications on one filestore and its database destroy them: remove that container, or name another volume",
+            request.spec.filestore.volume
         );
         outlook.hold = Some(why.clone());
         outlook.judgement.verdict = Verdict::Refuse(why);

@@ -214,7 +214,8 @@ fn idle(path: &Path) -> Result<Repository, CheckoutError> {
             held.display()
         ));
     }
-    put_aside(&locks.left).map_err(|err| CheckoutError::Folder { path: path.to_owned(), err })?;
+    put_aside(repository.path(), &locks.left)
+        .map_err(|err| CheckoutError::Folder { path: path.to_owned(), err })?;
     Ok(repository)
 }
 

@@ -256,3 +256,59 @@ fn a_server_over_an_empty_database_is_unhealthy() {
     shop.expect("Healthy", "False", "Unhealthy", "probe `database`: the database has no table");
     shop.expect("Stalled", "True", "NeedsDecision", "restore it");
 }
+
+#[test]
+fn a_server_that_leaves_modules_out_is_unhealthy() {
+    let shop = Shop::new("half-loaded", "lab_plain", "");
+    shop.world.apply();
+    shop.world.edit(
+        "desired-state/app.yaml",
+        "modules: {install: [lab_plain]}",
+        "modules: {install: [lab_plain], update: none}",
+    );
+    let manifest = "addons/lab_plain/__manifest__.py";
+    let whole = fs::read_to_string(shop.world.repository().join(manifest)).unwrap();
+    fs::write(
+        shop.world.repository().join(manifest),
+        whole.replace("\"depends\": [", "\"depends\": [\"nowhere\", "),
+    )
+    .unwrap();
+    shop.world.commit("feat: it needs what is nowhere");
+    let said = shop.apply_fails();
+    assert!(said.out.contains("Some modules are not loaded"), "{}{}", said.out, said.err);
+    shop.expect("Healthy", "False", "Unhealthy", "Some modules are not loaded");
+    // Going back is new code, too, though the database remembers just this.
+    fs::write(shop.world.repository().join(manifest), whole).unwrap();
+    shop.world.commit("fix: it needs it not");
+    shop.world.apply();
+    shop.expect("Healthy", "True", "InSync", "");
+}
+
+#[test]
+fn a_renamed_document_starts_no_second_application_on_the_same_data() {
+    let shop = Shop::new("renamed", "", "");
+    shop.world.apply();
+    let name = shop.name().to_owned();
+    shop.world.edit(
+        "desired-state/app.yaml",
+        &format!("metadata: {{name: {name}}}"),
+        &format!("metadata: {{name: {name}-b}}"),
+    );
+    shop.world.edit(
+        "desired-state/app.yaml",
+        &format!("volume: {name}-db,"),
+        &format!("volume: {name}-b-db,"),
+    );
+    shop.world.commit("feat: another name");
+    let said = shop.world.run(&["apply", "--yes"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.contains(&format!("is written by container `{name}-odoo-1`")), "{}", said.out);
+    assert!(
+        !std::process::Command::new("docker")
+            .args(["inspect", &format!("{name}-b-odoo-1")])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+}

@@ -17,6 +17,7 @@ use crate::engine::observe::{ContainerStatus, state};
 use crate::model::problem::error_chain;
 use crate::skills::environment::conf::DATA_DIR;
 use crate::skills::environment::facts::{DatabaseFacts, DatabaseState};
+use crate::skills::environment::loading;
 use crate::skills::environment::observe::{MODULES_CHECKSUMS, STAMP, connect, database_address};
 use crate::skills::environment::operation::ModulesRun;
 
@@ -32,12 +33,6 @@ const TOLD_LINES: usize = 100;
 const CAUSE_MAX: usize = 300;
 /// Modules that a text names.
 const NAMED_MAX: usize = 5;
-/// What a server logs when it goes on with less than it should, exit code 0 and all.
-const HALF_LOADED: &[&str] = &[
-    "Some modules are not loaded",
-    "Some modules have inconsistent states",
-    "Transient module states were reset",
-];
 
 /// A run of Odoo that did not do what it was for.
 #[derive(Debug)]
@@ -286,9 +281,7 @@ fn unfulfilled(run: &ModulesRun, after: &DatabaseFacts) -> Option<String> {
 }
 
 fn half_loaded(log: &str) -> Option<String> {
-    let line = log.lines().find(|line| HALF_LOADED.iter().any(|text| line.contains(text)))?;
-    let text = HALF_LOADED.iter().find(|text| line.contains(**text))?;
-    Some(format!("Odoo ended well, and its log says: {text}"))
+    loading::half_loaded(log).map(|line| format!("Odoo ended well, and its log says: {line}"))
 }
 
 fn named(names: &[&str]) -> String {

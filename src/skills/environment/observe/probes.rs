@@ -24,7 +24,7 @@ pub async fn probe(target: &ProbeTarget, http: &str, gevent: &str) -> Vec<ProbeF
         .collect()
 }
 
-fn fact(name: &str, answer: Result<String, String>) -> ProbeFacts {
+pub(super) fn fact(name: &str, answer: Result<String, String>) -> ProbeFacts {
     ProbeFacts { name: name.to_owned(), ok: answer.is_ok(), answer: answer.unwrap_or_else(|why| why) }
 }
 

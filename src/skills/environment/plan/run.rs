@@ -146,6 +146,8 @@ fn restart(request: &EnvironmentRequest<'_>, stale: &[String], draft: &mut Draft
         (true, _) => "the folder of its code is made anew".to_owned(),
         (false, true) if request.is_code_edited => "its code was changed by others".to_owned(),
         (false, false) => format!("new code of {}, which is not to be updated", stale.join(", ")),
+        // What the database remembers need not be what the server started with.
+        (false, true) if is_read_anew(request) => "new code, of which nothing is to be updated".to_owned(),
         (false, true) => return,
     };
     let subject = Subject::container(container.name.clone());
@@ -168,6 +170,12 @@ fn restart(request: &EnvironmentRequest<'_>, stale: &[String], draft: &mut Draft
         ],
         ..DraftStep::on(subject)
     });
+}
+
+/// Whether a server goes on with other code than there will be, and no update makes it start anew.
+fn is_read_anew(request: &EnvironmentRequest<'_>) -> bool {
+    request.spec.odoo.modules.update == UpdateWhich::None
+        && request.facts.is_some_and(|facts| !facts.moved_roots.is_empty())
 }
 
 fn grace(request: &EnvironmentRequest<'_>) -> std::time::Duration {

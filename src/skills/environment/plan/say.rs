@@ -8,6 +8,7 @@ use crate::model::change::{Class, DriftClass, Subject, SubjectKind};
 use crate::model::draft::Draft;
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
+use crate::odoo::updates::Obstacle;
 use crate::skills::environment::facts::DatabaseState;
 use crate::skills::environment::modules::Verdict;
 use crate::skills::environment::render::{
@@ -89,6 +90,21 @@ pub(super) fn outlook(
         // The code may be ahead of the database, or be put back.
         let why = "waits until it was looked how a run ended that nobody waited for";
         joined::leave(request, APPLICATION_SERVICE, why, draft);
+    }
+    let lost = outlook
+        .judgement
+        .obstacles
+        .iter()
+        .find(|(_, obstacle)| matches!(obstacle, Obstacle::Gone | Obstacle::NowUnusable { .. }));
+    if let Some((name, _)) = lost
+        && !request.application().is_some_and(is_up)
+    {
+        joined::leave(
+            request,
+            APPLICATION_SERVICE,
+            &format!("waits for a decision about module `{name}`"),
+            draft,
+        );
     }
     for (name, obstacle) in &outlook.judgement.obstacles {
         let text = format!("module `{name}`: {obstacle}; {}", obstacle.way_out());
