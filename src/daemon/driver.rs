@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -116,7 +116,9 @@ struct Driver {
     /// Requests by the resource they wait for.
     asked: BTreeMap<ResourceId, Vec<String>>,
     /// Resources whose time of day has come, and whose pass has not begun.
-    nightly: BTreeSet<ResourceId>,
+    nightly: BTreeMap<ResourceId, DateTime<Utc>>,
+    /// Resources that were looked at since this process began.
+    looked: BTreeSet<ResourceId>,
     /// Resources that wait for another one.
     blocked: BTreeSet<ResourceId>,
     /// Resources that are no longer wanted, and have something left.
@@ -155,7 +157,8 @@ impl Driver {
             flights: BTreeMap::new(),
             own_events: BTreeMap::new(),
             asked: BTreeMap::new(),
-            nightly: BTreeSet::new(),
+            nightly: BTreeMap::new(),
+            looked: BTreeSet::new(),
             blocked: BTreeSet::new(),
             leftovers: BTreeSet::new(),
             store_probe: None,

@@ -34,7 +34,11 @@ pub struct Lasting {
 
 impl Store {
     /// Adds an event for each resource whose drift has lasted for 24 hours, and again after each further 24.
-    pub async fn alert_of_drift(&self, now: DateTime<Utc>) -> Result<Vec<Lasting>, StoreError> {
+    pub async fn alert_of_drift(
+        &self,
+        now: DateTime<Utc>,
+        is_current: &(dyn Fn(&ResourceId) -> bool + Sync),
+    ) -> Result<Vec<Lasting>, StoreError> {
         let before = now - DRIFT_AGE_MAX;
         let mut connection = self.reading().await?;
         let query = sqlx::query_as(LASTING)
@@ -51,6 +55,10 @@ impl Store {
         let mut writing = self.writing().await?;
         for (resource, message, changed) in rows {
             let (resource, since) = (self.resource_id(&resource)?, self.time(&changed)?);
+            // What an earlier process saw may be over.
+            if !is_current(&resource) {
+                continue;
+            }
             let hours = (now - since).num_hours();
             let text = format!("has drifted for {hours} h: {message}");
             let event = NewEvent {
@@ -97,15 +105,15 @@ mod tests {
         let start: DateTime<Utc> = "2026-11-27T02:00:00Z".parse().unwrap();
         let after = |hours| start + TimeDelta::hours(hours);
         store.save_conditions(&[report(Status::True)], None, "", start).await.unwrap();
-        assert_eq!(store.alert_of_drift(after(23)).await.unwrap(), []);
-        let found = store.alert_of_drift(after(25)).await.unwrap();
+        assert_eq!(store.alert_of_drift(after(23), &|_| true).await.unwrap(), []);
+        let found = store.alert_of_drift(after(25), &|_| true).await.unwrap();
         assert_eq!((found[0].resource.clone(), found[0].since), (id.clone(), start));
-        assert_eq!(store.alert_of_drift(after(26)).await.unwrap(), [], "told already");
+        assert_eq!(store.alert_of_drift(after(26), &|_| true).await.unwrap(), [], "told already");
         // Looking at it again is no new drift.
         store.save_conditions(&[report(Status::True)], None, "", after(30)).await.unwrap();
-        assert_eq!(store.alert_of_drift(after(50)).await.unwrap().len(), 1);
+        assert_eq!(store.alert_of_drift(after(50), &|_| true).await.unwrap().len(), 1);
         store.save_conditions(&[report(Status::False)], None, "", after(51)).await.unwrap();
-        assert_eq!(store.alert_of_drift(after(90)).await.unwrap(), []);
+        assert_eq!(store.alert_of_drift(after(90), &|_| true).await.unwrap(), []);
         let filter = EventFilter { resource: Some(id), ..EventFilter::default() };
         let events = store.events(&filter, 10).await.unwrap();
         let told: Vec<&str> =

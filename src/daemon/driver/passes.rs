@@ -67,7 +67,7 @@ impl Driver {
 
     fn start_pass(&mut self, id: ResourceId, state: Arc<DesiredState>) {
         let tokens = self.asked.remove(&id).unwrap_or_default();
-        let scheduled = self.nightly.remove(&id);
+        let scheduled = self.nightly.contains_key(&id);
         let mode = match () {
             () if !tokens.is_empty() => Mode::Manual,
             () if scheduled => Mode::Scheduled,
@@ -124,9 +124,14 @@ impl Driver {
         let key = Key::Resource(id.clone());
         let flight = self.flights.remove(&key);
         self.queue.done(&key, now);
-        if verdict.ending == Ending::Transient && flight.as_ref().is_some_and(|flight| flight.scheduled) {
-            // The night's work is not done; its next try is part of it.
-            self.nightly.insert(id.clone());
+        self.looked.insert(id.clone());
+        // Until then the night's work is not done, and its next try is part of it.
+        if verdict.ending != Ending::Transient
+            && !verdict.cancelled
+            && flight.as_ref().is_some_and(|flight| flight.scheduled)
+            && let Some(due) = self.nightly.remove(&id)
+        {
+            self.keep(self.store.note_schedule(&id.to_string(), due)).await;
         }
         self.again_when(&key, &verdict, digest.as_deref(), now);
         if verdict.acted {

@@ -82,13 +82,19 @@ impl Driver {
             self.wake_all(now);
         }
         for (id, schedule) in self.nightly_schedules() {
-            if let Some(scheduled) = self.due(&id.to_string(), &schedule, wall).await {
+            if self.nightly.contains_key(&id) {
+                continue;
+            }
+            // It is kept as run when it has ended: a restart in between must not lose the night.
+            if let Some(scheduled) = self.occurrence(&id.to_string(), &schedule, wall).await {
                 tracing::info!(%scheduled, resource = %id, "nightly pass");
-                self.nightly.insert(id.clone());
+                self.nightly.insert(id.clone(), scheduled);
                 self.wake_after_look(vec![id], now);
             }
         }
-        for lasting in self.keep(self.store.alert_of_drift(wall)).await.unwrap_or_default() {
+        let (looked, nightly) = (self.looked.clone(), self.nightly.clone());
+        let is_current = move |id: &ResourceId| looked.contains(id) && !nightly.contains_key(id);
+        for lasting in self.keep(self.store.alert_of_drift(wall, &is_current)).await.unwrap_or_default() {
             let since = lasting.since.to_rfc3339();
             tracing::warn!(resource = %lasting.resource, since, "drift lasts: {}", lasting.message);
         }
@@ -96,16 +102,31 @@ impl Driver {
 
     /// The occurrence of a schedule that has to run now, which is kept as run.
     async fn due(&mut self, name: &str, schedule: &Schedule, wall: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let due = self.occurrence(name, schedule, wall).await?;
+        self.keep(self.store.note_schedule(name, due)).await?;
+        Some(due)
+    }
+
+    /// The occurrence of a schedule that has to run now.
+    async fn occurrence(
+        &mut self,
+        name: &str,
+        schedule: &Schedule,
+        wall: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         let last = self.ask(self.store.last_schedule(name)).await?;
         // The first start ever has nothing to make up for.
-        let due = last.map_or(Due::Rebase(wall), |last| schedule.due(last, wall));
-        let (Due::Run(noted) | Due::Rebase(noted)) = due else { return None };
-        self.keep(self.store.note_schedule(name, noted)).await?;
-        if !matches!(due, Due::Run(_)) {
-            return None;
+        match last.map_or(Due::Rebase(wall), |last| schedule.due(last, wall)) {
+            Due::Run(due) => {
+                telemetry::count_wake(Trigger::Schedule);
+                Some(due)
+            }
+            Due::Rebase(noted) => {
+                self.keep(self.store.note_schedule(name, noted)).await?;
+                None
+            }
+            Due::NotYet => None,
         }
-        telemetry::count_wake(Trigger::Schedule);
-        Some(noted)
     }
 
     /// The resources that have a time of day of their own.
