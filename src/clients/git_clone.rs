@@ -32,6 +32,7 @@ const FINAL: &[&str] = &[
     "access denied",
     "Permission denied",
     "Host key",
+    "returned error: 3",
     "returned error: 4",
     "no space is left",
     "would be overwritten",
@@ -133,7 +134,14 @@ impl WorkTree<'_> {
                 (self.said)(line);
             }
         };
-        self.git.run_telling(action, &invocation, self.remote.credential, &said).await.map(drop)
+        match self.git.run_telling(action, &invocation, self.remote.credential, &said).await {
+            // Whoever names a clone has no place for a credential; and hosts ask for one where there is nothing, too.
+            Err(GitError::Failed { action, message }) if message.contains("`credentialFrom`") => {
+                let message = "the remote asks for a credential: there is no such repository, or it needs one, which clones can't have yet".to_owned();
+                Err(GitError::Failed { action, message })
+            }
+            other => other.map(drop),
+        }
     }
 
     async fn again_and_again<F: Future<Output = Result<(), GitError>>>(

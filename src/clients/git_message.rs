@@ -50,6 +50,9 @@ fn reason(said: &str, has_credential: bool) -> String {
             false => "the remote asks for a credential: name one in `credentialFrom`".to_owned(),
         };
     }
+    if reasons.iter().any(|reason| reason.contains("returned error: 30")) {
+        reasons.push("it has moved, and redirects are not followed: name its new address".to_owned());
+    }
     if reasons.iter().any(|reason| reason.starts_with(UNREACHED)) {
         let is_told = |line: &&str| !line.trim().is_empty() && !line.starts_with(['@', '#']);
         let before: Vec<&str> =

@@ -42,6 +42,8 @@ repository() {
   fi
   if [ -n "$4" ] && [ "$(git -C "$1" rev-parse HEAD)" != "$4" ]; then
     free "$1" "$2"
+    branch=$(git -C "$1" symbolic-ref --quiet --short HEAD) || branch=$3
+    [ "$branch" = "$3" ] || stop "$1 is not on its branch $3"
     git -C "$1" cat-file -e "$4^{commit}" 2>/dev/null ||
       git -C "$1" fetch --quiet origin "+$4:refs/ipaictl/pins/$4"
     git -C "$1" checkout --quiet --detach --no-overwrite-ignore "$4"
@@ -51,10 +53,12 @@ repository() {
 free() {
   [ "$(name "$(git -C "$1" remote get-url origin)")" = "$(name "$2")" ] || stop "$1 is a clone of something else than $2"
   [ -z "$(git -C "$1" status --porcelain)" ] || stop "$1 has changes of its own"
-  [ -z "$(git -C "$1" rev-list --max-count=1 HEAD --not --glob='refs/*')" ] || stop "$1 has commits on no branch"
+  [ -z "$(git -C "$1" rev-list --max-count=1 HEAD --not --branches --tags --remotes --glob='refs/ipaictl/pins/*')" ] || stop "$1 has commits on no branch"
 }
-# name URL: its owner and name, which https and ssh have in common
-name() { printf '%s\n' "${1%/}" | sed -e 's/\.git$//' -e 's#.*[:/]\([^/:]*/[^/:]*\)$#\1#' | tr '[:upper:]' '[:lower:]'; }
+# name URL: its host and path, which https and ssh have in common
+name() {
+  printf '%s\n' "${1%/}" | sed -e 's/\.git$//' -e 's#^[a-z+]*://##' -e 's#^[^/@]*@##' -e 's#:#/#' | tr '[:upper:]' '[:lower:]'
+}
 stop() { echo "$1: nothing was done to it" >&2; exit 1; }
 "#;
 

@@ -138,7 +138,10 @@ pub async fn run_operation(
     match operation {
         LayoutOperation::Clone(target) => tokio::select! {
             done = clone(target, context) => done,
-            () = context.cancel.cancelled() => Err(LayoutError::Cancelled(target.url.clone())),
+            () = context.cancel.cancelled() => {
+                let _ = fs::remove_dir_all(temporary(Path::new(&target.path)));
+                Err(LayoutError::Cancelled(target.url.clone()))
+            }
         },
         // Broken off, it would leave a half written tree.
         LayoutOperation::Switch(target) => switch(target, context).await,
@@ -189,7 +192,7 @@ async fn clone(target: &CloneTarget, context: &LayoutContext<'_>) -> Result<Layo
     is_no_link(there, Path::new(&target.checkout))?;
     fs::create_dir_all(parent).map_err(|err| file("make the folder", parent, err))?;
     is_no_link(parent, Path::new(&target.checkout))?;
-    let temporary = parent.join(format!(".{}.ipaictl-new", file_name(path)));
+    let temporary = temporary(path);
     let tree = WorkTree { git: context.git, remote, path: &temporary, said: context.said, ran: context.ran };
     if let Err(err) = fill(target, &tree).await {
         // Only ours, and made anew by the next in any case.
@@ -203,6 +206,11 @@ async fn clone(target: &CloneTarget, context: &LayoutContext<'_>) -> Result<Layo
     let commit = verified(path, target.commit.as_deref())?.commit;
     said.push(format!("cloned `{}` partially, branch `{}`, at {commit}", target.url, target.branch));
     Ok(LayoutDone { already: false, said })
+}
+
+/// Where a clone is made, to be put in place when it is whole.
+fn temporary(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}.ipaictl-new", file_name(path)))
 }
 
 /// Fetches a clone and its files, and looks whether it is what is wanted.

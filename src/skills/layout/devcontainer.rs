@@ -69,7 +69,8 @@ pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<
         .collect();
     let (mut new, mut added, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for folder in lacking {
-        match nearest(&forms, &folder).and_then(|form| parts.entries[form.at].like(form, &folder)) {
+        let like = |form: &Form| parts.entries[form.at].like(form, &folder);
+        match nearest(&forms, &folder).into_iter().find_map(like) {
             Some(entry) => {
                 new.push(entry);
                 added.push(folder);
@@ -132,12 +133,14 @@ impl Form {
     }
 }
 
-/// The mount that says where another folder belongs and whose own shares most with it; of equal ones the last.
-fn nearest<'a>(forms: &'a [Form], folder: &str) -> Option<&'a Form> {
+/// The mounts that say where another folder belongs, first whose own shares most with it; of equal ones the last.
+fn nearest<'a>(forms: &'a [Form], folder: &str) -> Vec<&'a Form> {
     let shared = |form: &&Form| {
         form.folder.split('/').zip(folder.split('/')).take_while(|(one, other)| one == other).count()
     };
-    forms.iter().filter(|form| form.target(folder).is_some()).max_by_key(shared)
+    let mut found: Vec<&Form> = forms.iter().rev().filter(|form| form.target(folder).is_some()).collect();
+    found.sort_by_key(|form| std::cmp::Reverse(shared(form)));
+    found
 }
 
 /// An item of a list with all that belongs to it, so that joining gives the same bytes again.

@@ -188,10 +188,13 @@ pub fn observe(checkout: &Path, wanted: &Wanted) -> Facts {
 /// Whether a path, as far as it is there, leads to a place in the checkout.
 fn is_inside(checkout: &Path, path: &str) -> bool {
     let full = checkout.join(path);
-    let there = full.ancestors().find(|folder| folder.exists());
+    // The folder itself may be a link to nowhere, which is told as such.
+    let there =
+        full.parent().into_iter().flat_map(Path::ancestors).find(|it| fs::symlink_metadata(it).is_ok());
+    let there = if full.exists() { Some(full.as_path()) } else { there };
     let real = |path: &Path| fs::canonicalize(path).ok();
-    match (there.and_then(real), real(checkout)) {
-        (Some(there), Some(checkout)) => there.starts_with(checkout),
+    match (there, real(checkout)) {
+        (Some(there), Some(checkout)) => real(there).is_some_and(|there| there.starts_with(checkout)),
         _ => true,
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository, RepositoryState, Tree};
 
-use super::half::{work_around, work_in};
+use super::half::{REMOTE, work_around, work_in};
 use crate::clients::git_lock::locks;
 use crate::clients::git_moving::half_moved;
 use crate::clients::git_status::{Others, names};
@@ -144,19 +144,20 @@ fn ahead(repository: &Repository, branch: Option<&str>, commit: Oid) -> Result<u
     match repository.refname_to_id(&format!("refs/remotes/origin/{branch}")) {
         Ok(upstream) => repository.graph_ahead_behind(commit, upstream).map(|(ahead, _)| ahead),
         // A branch of somebody's own: what no branch of a remote has.
-        Err(_) => beyond(repository, commit, "refs/remotes/*"),
+        Err(_) => beyond(repository, commit, &REMOTE),
     }
 }
 
 /// Commits of a detached HEAD that nothing else leads to: they would be lost to everybody but git's own log.
 fn unnamed(repository: &Repository, commit: Oid) -> Result<usize, git2::Error> {
-    beyond(repository, commit, "*")
+    // A stash is no name: it goes with the work that it holds.
+    beyond(repository, commit, &["refs/heads/*", "refs/tags/*", REMOTE[0], REMOTE[1]])
 }
 
-fn beyond(repository: &Repository, commit: Oid, references: &str) -> Result<usize, git2::Error> {
+fn beyond(repository: &Repository, commit: Oid, references: &[&str]) -> Result<usize, git2::Error> {
     let mut walk = repository.revwalk()?;
     walk.push(commit)?;
-    walk.hide_glob(references)?;
+    references.iter().try_for_each(|references| walk.hide_glob(references))?;
     Ok(walk.take(UNNAMED_MAX).count())
 }
 

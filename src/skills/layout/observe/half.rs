@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use git2::{BranchType, Delta, Diff, DiffOptions, Oid, Repository, Tree};
+use git2::{Delta, Diff, DiffOptions, Oid, Repository, Tree};
 
+/// What of a remote is known here: its branches, and commits that were fetched as pins.
+pub(super) const REMOTE: [&str; 2] = ["refs/remotes/*", "refs/ipaictl/pins/*"];
 /// Files that are named.
 const FILES_MAX: usize = 3;
 
@@ -31,43 +33,62 @@ pub(super) fn work_in(
     repository: &Repository,
     tree: Option<&Tree<'_>>,
 ) -> Result<Option<String>, git2::Error> {
-    if repository.find_reference("refs/stash").is_ok() {
-        return Ok(Some("stashed work".to_owned()));
-    }
-    for branch in repository.branches(Some(BranchType::Local))? {
-        let reference = branch?.0.into_reference();
-        let Some(tip) = reference.target() else { continue };
-        if !is_of_a_remote(repository, tip)? {
-            return Ok(Some(format!(
-                "commits that no remote has on `{}`",
-                reference.shorthand().unwrap_or("?")
-            )));
-        }
+    if let Some(work) = work_in_references(repository)? {
+        return Ok(Some(work));
     }
     let mut options = DiffOptions::new();
     options.include_untracked(true).recurse_untracked_dirs(false).ignore_submodules(true);
+    options.include_ignored(true).recurse_ignored_dirs(false);
     let mut files = own_files(repository, &repository.diff_tree_to_workdir(tree, Some(&mut options))?);
     files.extend(match tree {
         Some(_) => Vec::new(),
         None => staged(repository)?,
     });
+    files.retain(|file| !file.ends_with(".pyc") && !file.ends_with("__pycache__/"));
     files.sort_unstable();
     files.dedup();
     Ok((!files.is_empty()).then(|| named(&files)))
 }
 
+/// Stashed work, and commits of branches, tags and a detached HEAD that no remote has.
+pub(super) fn work_in_references(repository: &Repository) -> Result<Option<String>, git2::Error> {
+    if repository.find_reference("refs/stash").is_ok() {
+        return Ok(Some("stashed work".to_owned()));
+    }
+    let mut tips: Vec<(String, Oid)> = Vec::new();
+    for glob in ["refs/heads/*", "refs/tags/*"] {
+        for reference in repository.references_glob(glob)? {
+            let reference = reference?;
+            let name = reference.shorthand().unwrap_or("?").to_owned();
+            // A tag of a file or a folder is no commit that could be missed.
+            tips.extend(reference.target().map(|tip| (name, tip)));
+        }
+    }
+    if let Some(head) = repository.head().ok().and_then(|head| head.target()) {
+        tips.push(("HEAD".to_owned(), head));
+    }
+    for (name, tip) in tips {
+        if !is_of_a_remote(repository, tip)? {
+            return Ok(Some(format!("commits that no remote has on `{name}`")));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether a remote's branch has the commit; one whose objects are not there is of the remote that names just it.
 fn is_of_a_remote(repository: &Repository, tip: Oid) -> Result<bool, git2::Error> {
-    for branch in repository.branches(Some(BranchType::Remote))? {
-        let found = branch?.0.into_reference().target();
-        if found == Some(tip) {
-            return Ok(true);
+    for glob in REMOTE {
+        for reference in repository.references_glob(glob)? {
+            if reference?.target() == Some(tip) {
+                return Ok(true);
+            }
         }
     }
     let count = || {
+        let tip = repository.find_object(tip, None)?.peel_to_commit()?.id();
         let mut walk = repository.revwalk()?;
         walk.push(tip)?;
-        walk.hide_glob("refs/remotes/*")?;
+        REMOTE.iter().try_for_each(|glob| walk.hide_glob(glob))?;
         Ok::<_, git2::Error>(walk.next().is_none())
     };
     Ok(count().unwrap_or(false))
@@ -81,7 +102,7 @@ fn own_files(repository: &Repository, diff: &Diff<'_>) -> Vec<String> {
             let blob = repository.find_blob(was);
             !is.zip(blob.ok()).is_some_and(|(is, blob)| blob.content().starts_with(&is))
         }
-        Delta::Deleted | Delta::Unmodified | Delta::Ignored => false,
+        Delta::Deleted | Delta::Unmodified => false,
         _ => true,
     };
     diff.deltas()

@@ -8,6 +8,7 @@ use std::path::Path;
 use git2::{ErrorCode, Index, Repository};
 
 use super::clone::look;
+use super::half::work_in_references;
 use super::{Wanted, is_inside};
 use crate::model::problem::printable;
 use crate::skills::layout::checks::clones::{OUTSIDE, broken, work};
@@ -15,6 +16,8 @@ use crate::skills::layout::facts::{Facts, Kind, Modes, Place, join};
 
 /// Entries of one folder that are listed; the fullest real one has some 700.
 const ENTRIES_MAX: usize = 20_000;
+/// Folders within a folder in which clones are looked for.
+const CLONES_DEPTH_MAX: usize = 3;
 /// Paths that are named where many are wrong.
 const NAMED_MAX: usize = 5;
 
@@ -99,17 +102,40 @@ impl Tracked {
             }
             Ok(None) => {}
         }
-        match look(&checkout.join(path), None) {
-            Place::Clone(facts) => work(&facts),
-            Place::Broken { why, work } => Some(broken(&why, &work)),
-            Place::Unreadable(why) => Some(why),
-            Place::Missing
-            | Place::Empty
-            | Place::NotAFolder
-            | Place::Outside
-            | Place::Plain
-            | Place::Half(_) => None,
-        }
+        work_below(&checkout.join(path), CLONES_DEPTH_MAX)
+    }
+}
+
+/// Why somebody would miss what lies in a folder: it is a clone that is worked in, or holds one.
+fn work_below(path: &Path, depth: usize) -> Option<String> {
+    let git = path.join(".git");
+    if fs::symlink_metadata(&git).is_ok_and(|found| !found.is_dir()) {
+        return Some("another repository has its work tree here".to_owned());
+    }
+    if !git.exists() {
+        let folders = fs::read_dir(path).into_iter().flatten().take(ENTRIES_MAX).flatten();
+        let mut folders =
+            folders.filter(|entry| depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        return folders.find_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            work_below(&entry.path(), depth - 1).map(|why| format!("in `{}`: {why}", printable(&name)))
+        });
+    }
+    match look(path, None) {
+        Place::Clone(facts) => work(&facts).or_else(|| match Repository::open(path) {
+            Ok(repository) => {
+                work_in_references(&repository).unwrap_or_else(|err| Some(err.message().to_owned()))
+            }
+            Err(err) => Some(err.message().to_owned()),
+        }),
+        Place::Broken { why, work } => Some(broken(&why, &work)),
+        Place::Unreadable(why) => Some(why),
+        Place::Missing
+        | Place::Empty
+        | Place::NotAFolder
+        | Place::Outside
+        | Place::Plain
+        | Place::Half(_) => None,
     }
 }
 
