@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::moves::switch;
 use super::checks::clones::{Judged, OUTSIDE, broken, judge};
+use super::devcontainer::{WantedMounts, with_mounts};
 use super::facts::{CloneFacts, Place};
 use super::observe::{kept, look};
-use super::operation::{CloneTarget, LayoutOperation};
+use super::operation::{CloneTarget, LayoutOperation, MountsTarget};
 use crate::clients::git::{Git, GitError, Remote};
 use crate::clients::git_address::check_address;
 use crate::clients::git_clone::WorkTree;
@@ -145,11 +146,15 @@ pub async fn run_operation(
         },
         // Broken off, it would leave a half written tree.
         LayoutOperation::Switch(target) => switch(target, context).await,
-        LayoutOperation::WriteFile { checkout, path, before, content } => {
+        LayoutOperation::WriteFile { checkout, path, before, content, mounts } => {
             let path = Path::new(path);
             is_no_link(path.parent().unwrap_or(path), Path::new(checkout))?;
             let inside = path.strip_prefix(checkout).ok().and_then(Path::to_str).unwrap_or_default();
-            write(path, before, content, || {
+            // A clone of the same plan may have failed.
+            let Some(content) = mountable(Path::new(checkout), path, content, mounts)? else {
+                return Ok(LayoutDone { already: true, ..LayoutDone::default() });
+            };
+            write(path, before, &content, || {
                 read(Path::new(checkout), |repository| note(repository, inside, content.as_bytes()))
             })
         }
@@ -305,6 +310,26 @@ fn write(
         file("write", path, err)
     })?;
     Ok(LayoutDone { already: false, said: vec![format!("wrote `{}`: commit it", path.display())] })
+}
+
+/// The content with mounts of those folders alone that are there; `None` when no other one is left to be written.
+fn mountable(
+    checkout: &Path,
+    path: &Path,
+    content: &str,
+    mounts: &MountsTarget,
+) -> Result<Option<String>, LayoutError> {
+    let is_there = |folder: &str| checkout.join(folder).exists();
+    if mounts.added.iter().all(|folder| is_there(folder)) {
+        return Ok(Some(content.to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(|err| file("read", path, err))?;
+    let MountsTarget { folders, homes, .. } = mounts;
+    let wanted = WantedMounts { folders, homes, is_present: &is_there, is_mountable: &is_there };
+    match with_mounts(&mounts.file, &text, &wanted) {
+        Ok(edit) => Ok(edit.map(|edit| edit.text).filter(|edited| *edited != text)),
+        Err(why) => Err(conflict(path, why)),
+    }
 }
 
 /// Moves something out of the way, under a free name.

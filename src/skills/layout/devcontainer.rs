@@ -19,6 +19,8 @@ pub struct WantedMounts<'a> {
     pub homes: &'a [String],
     /// Whether a folder is there.
     pub is_present: &'a dyn Fn(&str) -> bool,
+    /// Whether one that should be mounted is there, or will be: a container does not start without it.
+    pub is_mountable: &'a dyn Fn(&str) -> bool,
 }
 
 impl WantedMounts<'_> {
@@ -57,7 +59,8 @@ pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<
         let stays = (0..items.len()).filter(|at| !is_stale(*at));
         stays.filter_map(|at| folders[at].as_deref()).any(|mounted| is_within(folder, mounted))
     };
-    let lacking: Vec<String> = wanted.folders.iter().filter(|folder| !is_covered(folder)).cloned().collect();
+    let is_lacking = |folder: &&String| !is_covered(folder) && (wanted.is_mountable)(folder);
+    let lacking: Vec<String> = wanted.folders.iter().filter(is_lacking).cloned().collect();
     let removed: Vec<String> =
         (0..items.len()).filter(|at| is_stale(*at)).filter_map(|at| folders[at].clone()).collect();
     if lacking.is_empty() && removed.is_empty() {
@@ -323,8 +326,12 @@ mod tests {
     fn edit(text: &str, folders: &[&str], present: &[&str]) -> Result<Option<Edit>, String> {
         let folders: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
         let is_present = |folder: &str| present.contains(&folder);
-        let wanted =
-            WantedMounts { folders: &folders, homes: &["addons/oca".to_owned()], is_present: &is_present };
+        let wanted = WantedMounts {
+            folders: &folders,
+            homes: &["addons/oca".to_owned()],
+            is_present: &is_present,
+            is_mountable: &|_| true,
+        };
         with_mounts("devcontainer.json", text, &wanted)
     }
 

@@ -23,6 +23,8 @@ pub enum LayoutOperation {
         before: String,
         /// The whole new content.
         content: String,
+        /// The mounts that it has more, and all that are wanted.
+        mounts: MountsTarget,
     },
     /// Moves a folder out of the checkout, whole.
     MoveAside {
@@ -72,4 +74,18 @@ pub struct SwitchTarget {
     pub commit: Option<String>,
     /// The commit that it was at; anything else at execution makes the step stale.
     pub from: String,
+}
+
+/// The mounts of a devcontainer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MountsTarget {
+    /// Its file, relative to the checkout.
+    pub file: String,
+    /// Folders that it mounts more.
+    pub added: Vec<String>,
+    /// All folders that should be mounted.
+    pub folders: Vec<String>,
+    /// Folders that hold clones.
+    pub homes: Vec<String>,
 }

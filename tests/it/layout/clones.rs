@@ -268,3 +268,37 @@ fn roots_in_another_order_than_the_manifest_are_a_conflict() {
     );
     assert_check(&report, "visible", "odoo.conf", "ok", "a server sees 2 modules");
 }
+
+#[test]
+fn an_orphan_that_holds_somebodys_work_is_a_conflict() {
+    let scene = Scene::new();
+    scene.clone(&[]);
+    let home = scene.checkout().join("addons/oca");
+    let url = format!("file://{}", scene.remote.display());
+    for name in ["stashed", "branched", "group/deep", "clean"] {
+        git(&home, &["clone", "-q", &url, name]);
+    }
+    write(&home.join("stashed/queue_job/__manifest__.py"), "{'name': 'Mine'}");
+    git(&home.join("stashed"), &["stash", "-q"]);
+    git(&home.join("branched"), &["checkout", "-q", "-b", "mine"]);
+    git(&home.join("branched"), &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    git(&home.join("branched"), &["checkout", "-q", "18.0"]);
+    write(&home.join("group/deep/new.py"), "mine");
+    git(&home.join("clean"), &["worktree", "add", "-q", "../linked", "-b", "linked"]);
+    let report = scene.verify();
+    for (name, verdict, why) in [
+        ("stashed", "conflict", "stashed work"),
+        ("branched", "conflict", "commits that no remote has on `mine`"),
+        ("group", "conflict", "in `deep`: uncommitted work in 1 file: new.py"),
+        ("linked", "conflict", "another repository has its work tree here"),
+        ("clean", "drift", "a clone that no manifest declares"),
+    ] {
+        assert_check(&report, "orphan", &format!("addons/oca/{name}"), verdict, why);
+    }
+    // A stash is no name for a commit of a detached HEAD.
+    git(&scene.folder(), &["checkout", "-q", "--detach"]);
+    git(&scene.folder(), &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    write(&scene.folder().join("queue_job/__manifest__.py"), "{'name': 'Mine'}");
+    git(&scene.folder(), &["stash", "-q"]);
+    scene.says("clean", "conflict", "1 commit that the remote lacks");
+}

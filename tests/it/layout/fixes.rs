@@ -357,6 +357,10 @@ fn a_devcontainer_that_was_written_here_never_stops_its_checkout() {
     let wanted = |scene: &Scene| git(&scene.code(), &["rev-parse", "HEAD"]);
     // A folder that leaves the manifest together with its home.
     scene.manifest["roots"]["more"] = json!("addons/more/site");
+    write(
+        &scene.code().join("addons/more/site/more/__manifest__.py"),
+        "{'name': 'More', 'license': 'LGPL-3'}",
+    );
     scene.declare(&["web"], json!({}));
     scene.apply();
     assert!(fs::read_to_string(&file).unwrap().contains("target=/w/addons/more/site"));
@@ -506,4 +510,18 @@ fn a_devcontainer_that_cannot_be_read_is_unknown() {
     let ran = scene.apply();
     assert!(ran.out.contains("it can't be read"), "{}", ran.out);
     assert_eq!(fs::read(&file).unwrap(), [0xff, 0xfe]);
+}
+
+#[test]
+fn a_clone_that_failed_is_not_mounted() {
+    let mut scene = Scene::new(&["web"]);
+    scene.commit_code(".devcontainer/devcontainer.json", DEVCONTAINER);
+    scene.describe(
+        json!({"fix": ["clone", "devcontainer"], "devcontainer": ".devcontainer/devcontainer.json"}),
+    );
+    scene.declare(&["web", "nowhere"], json!({}));
+    assert_ne!(scene.apply().code, 0);
+    let now = fs::read_to_string(scene.checkout().join(".devcontainer/devcontainer.json")).unwrap();
+    assert!(now.contains("target=/w/addons/oca/web,") && !now.contains("oca/nowhere"), "{now}");
+    assert!(!scene.checkout().join("addons/oca/.nowhere.ipaictl-new").exists());
 }

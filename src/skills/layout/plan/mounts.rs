@@ -3,13 +3,14 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::{LayoutRequest, field};
-use crate::model::change::{Class, DriftClass, FieldDiff, Subject};
+use crate::model::change::{Action, Class, DriftClass, FieldDiff, Subject};
 use crate::model::draft::Draft;
 use crate::model::hash::sha256_hex;
 use crate::model::note::{Note, NoteKind};
 use crate::skills::layout::devcontainer::{WantedMounts, differs_in_mounts_alone, with_mounts};
+use crate::skills::layout::facts::Place;
 use crate::skills::layout::observed::DevcontainerFacts;
-use crate::skills::layout::operation::LayoutOperation;
+use crate::skills::layout::operation::{LayoutOperation, MountsTarget};
 use crate::skills::layout::spec::{Fix, LayoutSpec};
 use crate::skills::layout::wanted::WantedLayout;
 
@@ -36,10 +37,29 @@ impl LayoutRequest<'_> {
         draft.subjects.insert(subject.to_string(), digest(&self.wanted.folders().join("\n")));
         let (folders, homes) = (self.wanted.folders(), self.wanted.homes());
         let is_present = |folder: &str| self.facts.present.iter().any(|present| present == folder);
+        let made: Vec<Subject> = draft
+            .steps
+            .iter()
+            .filter(|it| it.action == Action::Create)
+            .map(|it| it.subject.clone())
+            .collect();
+        let is_mountable = |folder: &str| match self.facts.places.get(folder) {
+            // Roots are the commit's own.
+            None => true,
+            Some(Place::Missing | Place::NotAFolder | Place::Outside) => {
+                made.contains(&Subject::checkout(self.absolute(folder)))
+            }
+            Some(_) => true,
+        };
         let edit = match with_mounts(
             file,
             text,
-            &WantedMounts { folders: &folders, homes: &homes, is_present: &is_present },
+            &WantedMounts {
+                folders: &folders,
+                homes: &homes,
+                is_present: &is_present,
+                is_mountable: &is_mountable,
+            },
         ) {
             Ok(None) => return,
             Ok(Some(edit)) => edit,
@@ -90,9 +110,11 @@ impl LayoutRequest<'_> {
             path: self.absolute(file),
             before: digest(text),
             content: edit.text,
+            mounts: MountsTarget { file: file.clone(), added: edit.added, folders, homes },
         };
         let mut step = self.step(subject, class, "mounts", operation);
         step.fields = fields;
+        step.after.extend(made);
         self.take(Fix::Devcontainer, step, draft);
     }
 
@@ -112,7 +134,8 @@ pub fn written_mounts(
 ) -> Option<(String, String)> {
     let (file, committed) = (spec.devcontainer.as_ref()?, facts.committed.as_ref()?);
     let (folders, homes) = (wanted.folders(), wanted.homes());
-    let mounts = WantedMounts { folders: &folders, homes: &homes, is_present: &|_| true };
+    let (folders, homes) = (&folders, &homes);
+    let mounts = WantedMounts { folders, homes, is_present: &|_| true, is_mountable: &|_| true };
     let is_ours = spec.allows(Fix::Devcontainer) && differs_in_mounts_alone(committed, &facts.text, &mounts);
     is_ours.then(|| (file.clone(), sha256_hex(facts.text.as_bytes())))
 }
