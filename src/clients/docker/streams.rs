@@ -64,8 +64,9 @@ impl Docker {
         let id = Docker::checked(what, id)?;
         let second = |time: i64| i32::try_from(time).unwrap_or(i32::MAX);
         let (since, until) = (second(start.timestamp()), second(start.timestamp() + seconds));
-        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).until(until);
-        let options = options.tail(&LOG_LINES_MAX.to_string()).build();
+        // No `tail`: the engine would take the last lines of all, and then those of that time.
+        let options =
+            LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).until(until).build();
         let read = collect(self.api.logs(id, Some(options)), LOG_BYTES_MAX);
         let (text, cut) = self.call(what, id, READ_DEADLINE, read).await?;
         Ok(LogTail { text, cut })

@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{DatabaseFacts, DatabaseState, ProbeFacts};
-use super::observe::{container_address, database_address, of_database, probe, read_database, registry};
+use super::observe::{
+    REGISTRY, container_address, database_address, of_database, probe, read_database, registry,
+};
 use super::operation::{DatabaseTarget, EnvironmentOperation, ProbeTarget};
 use super::render::{GEVENT_PORT, HTTP_PORT};
 use crate::clients::docker::{Docker, DockerError};
@@ -235,24 +237,30 @@ async fn prove(
     timeout: Duration,
     context: &EnvironmentContext<'_>,
 ) -> Result<Done, EnvironmentError> {
-    let give_up = Instant::now() + timeout;
+    let begun = Instant::now();
     loop {
         let answers = ask(target, context).await;
+        // A registry that was loaded without some modules stays so.
+        let mut is_final = begun.elapsed() >= timeout;
         let answers = match answers {
-            Ok(probes) => match probes.iter().all(|probe| probe.ok) {
-                true => return Ok(Done::default()),
-                false => failing(&probes),
-            },
+            Ok(probes) => {
+                is_final |= probes.iter().any(|probe| probe.name == REGISTRY && !probe.ok);
+                match probes.iter().all(|probe| probe.ok) {
+                    true => return Ok(Done::default()),
+                    false => failing(&probes),
+                }
+            }
             Err(why) => why,
         };
-        if Instant::now() >= give_up {
+        if is_final {
             let log = context.docker.log_tail(&target.container, LOG_LINES).await;
             let log = log.map(|tail| tail.text).unwrap_or_default();
             let answers = match log.trim_end() {
                 "" => answers,
                 log => format!("{answers}; its log ends with:\n{log}"),
             };
-            return Err(EnvironmentError::Unhealthy { seconds: timeout.as_secs(), answers });
+            let seconds = begun.elapsed().min(timeout).as_secs();
+            return Err(EnvironmentError::Unhealthy { seconds, answers });
         }
         pause(context, "wait for health").await?;
     }

@@ -8,8 +8,9 @@ mod probes;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use git2::{Oid, Repository, Tree};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgConnection;
@@ -32,6 +33,10 @@ pub use probes::{of_database, probe};
 
 /// The port of a managed server in its own network.
 const DATABASE_PORT: u16 = 5432;
+/// The name of the probe that looks for modules that were left out.
+pub const REGISTRY: &str = "registry";
+/// What the logs of starts said whose time is over, by container and start: a log may be long, and is read from its beginning.
+static REGISTRIES: Mutex<BTreeMap<(String, String), Option<String>>> = Mutex::new(BTreeMap::new());
 /// How long after its start a server's log is read: the first probes make it load its modules.
 const LOADING_SECONDS: i64 = 600;
 /// Files of one addons root whose owners are counted.
@@ -202,10 +207,23 @@ async fn probe_running(request: &ObserveRequest<'_>) -> Vec<ProbeFacts> {
 /// Whether a server has all modules that its database says: one that left some out answers all the same, and says so in its log
 /// when it loads them, which is with the first question. `None` when the log can't be read.
 pub async fn registry(docker: &Docker, container: &str, started: &str) -> Option<ProbeFacts> {
-    let started = started.parse::<DateTime<Utc>>().ok()?;
-    let log = docker.log_after(container, started, LOADING_SECONDS).await.ok()?;
-    let answer = half_loaded(&log.text).map_or_else(|| Ok("all modules are loaded".to_owned()), Err);
-    Some(probes::fact("registry", answer))
+    let start = started.parse::<DateTime<Utc>>().ok()?;
+    let key = (container.to_owned(), started.to_owned());
+    let known = REGISTRIES.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    let left_out = match known {
+        Some(left_out) => left_out,
+        None => {
+            let left_out = half_loaded(&docker.log_after(container, start, LOADING_SECONDS).await.ok()?.text);
+            if Utc::now() > start + TimeDelta::seconds(LOADING_SECONDS) {
+                let mut known = REGISTRIES.lock().unwrap_or_else(PoisonError::into_inner);
+                known.retain(|(name, _), _| name != container);
+                known.insert(key, left_out.clone());
+            }
+            left_out
+        }
+    };
+    let answer = left_out.map_or_else(|| Ok("its log tells of no module that was left out".to_owned()), Err);
+    Some(probes::fact(REGISTRY, answer))
 }
 
 /// The name or address of a database's server: a container is asked by its address in its network.
