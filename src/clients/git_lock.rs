@@ -11,8 +11,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use git2::Repository;
+
 /// A lock that is younger may be held by somebody who has closed it; checkouts take seconds.
-const YOUNG_TIME_MAX: Duration = Duration::from_secs(600);
+pub const YOUNG_TIME_MAX: Duration = Duration::from_secs(600);
 /// Folders above a working directory that are looked at.
 const DEPTH_MAX: usize = 64;
 /// What a lock is called that was put aside.
@@ -30,14 +32,26 @@ pub struct Locks {
 }
 
 /// Looks for lock files in git's own folder of a repository.
-pub fn locks(git_dir: &Path) -> Locks {
+pub fn locks(repository: &Repository) -> Locks {
+    locks_in(repository.path(), &work_trees(repository))
+}
+
+/// Where a git may work in a repository: its work tree, and those that are linked to it.
+fn work_trees(repository: &Repository) -> Vec<PathBuf> {
+    let linked = fs::read_dir(repository.commondir().join("worktrees")).into_iter().flatten().flatten();
+    let linked = linked.filter_map(|entry| fs::read_to_string(entry.path().join("gitdir")).ok());
+    let linked = linked.filter_map(|text| Path::new(text.trim()).parent().map(Path::to_owned));
+    repository.workdir().map(Path::to_owned).into_iter().chain(linked).collect()
+}
+
+fn locks_in(git_dir: &Path, work_trees: &[PathBuf]) -> Locks {
     let mut found = Vec::new();
     list(git_dir, false, &mut found);
     list(&git_dir.join("refs"), true, &mut found);
     if found.is_empty() {
         return Locks::default();
     }
-    let seen = Seen::read(git_dir);
+    let seen = Seen::read(git_dir, work_trees);
     let (held, left) = found.into_iter().partition::<Vec<_>, _>(|lock| seen.may_hold(lock));
     Locks { held: held.into_iter().next(), left }
 }
@@ -74,10 +88,16 @@ fn list(folder: &Path, is_deep: bool, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the lock on the index was left, put aside since or not.
-pub fn was_left(git_dir: &Path) -> bool {
-    let lock = git_dir.join("index.lock");
-    lock.with_extension(ASIDE).exists() || locks(git_dir).left.contains(&lock)
+/// Whether the lock on the index was left, put aside since or not, and nobody has written the index since.
+pub fn was_left(repository: &Repository) -> bool {
+    let lock = repository.path().join("index.lock");
+    let aside = lock.with_extension(ASIDE);
+    let left = if locks(repository).left.contains(&lock) { lock } else { aside };
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    match (written(&left), written(&repository.path().join("index"))) {
+        (Some(left), Some(index)) => index <= left,
+        _ => false,
+    }
 }
 
 /// Forgets that a lock on the index was left.
@@ -104,9 +124,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn read(git_dir: &Path) -> Self {
-        let places = [Some(git_dir), git_dir.parent()];
-        let places: Vec<Identity> = places.into_iter().flatten().filter_map(identity).collect();
+    fn read(git_dir: &Path, work_trees: &[PathBuf]) -> Self {
+        let places = work_trees.iter().map(PathBuf::as_path).chain([git_dir]);
+        let places: Vec<Identity> = places.filter_map(identity).collect();
         let mut seen = Seen { open: BTreeSet::new(), has_git: false };
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let process = process.path();
@@ -160,29 +180,28 @@ mod tests {
     fn a_lock_is_held_while_a_process_has_it_open() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("index.lock");
-        assert_eq!(locks(folder.path()), Locks::default());
+        assert_eq!(locks_in(folder.path(), &[]), Locks::default());
         let long_ago = SystemTime::now() - 2 * YOUNG_TIME_MAX;
         let open = fs::File::create(&lock).unwrap();
         open.set_modified(long_ago).unwrap();
-        assert_eq!(locks(folder.path()).held, Some(lock.clone()), "somebody has it open");
+        assert_eq!(locks_in(folder.path(), &[]).held, Some(lock.clone()), "somebody has it open");
         drop(open);
         fs::File::create(&lock).unwrap();
-        assert_eq!(locks(folder.path()).held, Some(lock.clone()), "it is young");
+        assert_eq!(locks_in(folder.path(), &[]).held, Some(lock.clone()), "it is young");
         let branch = folder.path().join("refs/heads/18.0.lock");
         fs::create_dir_all(branch.parent().unwrap()).unwrap();
         for path in [&lock, &branch] {
             fs::File::create(path).unwrap().set_modified(long_ago).unwrap();
         }
-        let found = locks(folder.path());
+        let found = locks_in(folder.path(), &[]);
         assert_eq!(found, Locks { held: None, left: vec![lock.clone(), branch] });
         put_aside(folder.path(), &found.left).unwrap();
         assert!(
             folder.path().join("refs/heads").read_dir().unwrap().next().is_none(),
             "it would be a branch"
         );
-        assert_eq!(locks(folder.path()), Locks::default());
-        assert!(was_left(folder.path()));
+        assert_eq!(locks_in(folder.path(), &[]), Locks::default());
         forget(folder.path()).unwrap();
-        assert!(!was_left(folder.path()) && lock.with_extension(FORGOTTEN).exists());
+        assert!(!lock.with_extension(ASIDE).exists() && lock.with_extension(FORGOTTEN).exists());
     }
 }

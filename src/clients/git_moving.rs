@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, Status, Tree};
+use git2::{ErrorCode, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository, Status, Tree};
 
 use super::git_lock;
 use super::git_status::{Others, differences};
@@ -23,7 +23,12 @@ const FROM: &str = "refs/ipaictl/moving-from";
 /// Notes where a work tree is about to be moved.
 pub fn begin(repository: &Repository, target: Oid) -> Result<(), git2::Error> {
     git_lock::forget(repository.path()).map_err(|err| git2::Error::from_str(&err.to_string()))?;
-    let from = repository.head()?.peel_to_commit()?.id();
+    let from = match repository.head() {
+        Ok(head) => head.peel_to_commit()?.id(),
+        // A new clone whose remote's HEAD leads nowhere: it is whole, or made anew.
+        Err(err) if matches!(err.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => return Ok(()),
+        Err(err) => return Err(err),
+    };
     repository.reference(FROM, from, true, "ipaictl: moving")?;
     repository.reference(MOVING, target, true, "ipaictl: moving").map(drop)
 }
@@ -75,8 +80,14 @@ pub fn half_moved(repository: &Repository) -> Result<Option<Vec<String>>, git2::
     let (old, new) = (head.tree()?, repository.find_commit(target)?.tree()?);
     let mut index = repository.index()?;
     index.read(true)?;
+    // What git was told not to look at, nobody sees change.
+    let unseen = IndexEntryFlag::VALID.bits();
+    let skipped = IndexEntryExtendedFlag::SKIP_WORKTREE.bits();
+    if index.iter().any(|entry| entry.flags & unseen != 0 || entry.flags_extended & skipped != 0) {
+        return Ok(None);
+    }
     // The lock stays when git is killed; without it, git was through with the files and the index.
-    let is_cut_off = git_lock::was_left(repository.path());
+    let is_cut_off = git_lock::was_left(repository);
     if !is_cut_off && repository.diff_tree_to_index(Some(&new), Some(&index), None)?.deltas().len() > 0 {
         return Ok(None);
     }
@@ -86,6 +97,14 @@ pub fn half_moved(repository: &Repository) -> Result<Option<Vec<String>>, git2::
         let entry = |tree: &Tree<'_>| tree.get_path(path).ok().map(|entry| (entry.id(), entry.filemode()));
         let (before, wanted) = (entry(&old), entry(&new));
         if wanted.is_none() && matches!(status, Status::WT_NEW | Status::IGNORED) {
+            // A file below what becomes one itself goes with its folder.
+            let is_in_the_way =
+                path.ancestors().skip(1).filter(|it| !it.as_os_str().is_empty()).any(|folder| {
+                    new.get_path(folder).is_ok_and(|entry| entry.kind() != Some(ObjectType::Tree))
+                });
+            if is_in_the_way {
+                return Ok(None);
+            }
             others.extend((status == Status::WT_NEW).then_some(name));
             continue;
         }

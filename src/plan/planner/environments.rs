@@ -5,15 +5,18 @@ use super::stacks::{files_of, finish};
 use super::world::World;
 use super::{Checkouts, Part, PlanInput, part, policy_of};
 use crate::desired::state::EnvironmentDesired;
+use crate::engine::labels;
+use crate::engine::observe::EngineFacts;
 use crate::engine::plan::{Files, IgnoreRules, Masking, ProjectRequest, Running, ServiceLookup};
 use crate::model::change::{Action, Subject};
 use crate::model::draft::{Draft, DraftStep};
+use crate::model::id::Kind;
 use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::observed::observation::checkout_key;
 use crate::plan::policy::{block_dependents, failed_before};
 use crate::plan::step::Operation;
-use crate::skills::environment::operation::EnvironmentOperation;
+use crate::skills::environment::operation::{DatabaseServer, EnvironmentOperation};
 use crate::skills::environment::plan::{
     EnvironmentAction, EnvironmentRequest, Outlook, database_subject, outlook, plan_environment, running,
 };
@@ -66,6 +69,7 @@ pub(super) fn plan_one(
         is_code_edited: is_edited(input, environment),
         former: commit_now(input, environment)
             .filter(|now| environment.checkout.as_ref().is_some_and(|checkout| checkout.commit != *now)),
+        claimed: claimed(input, environment, facts),
         neighbours: neighbours(input, environment),
         digest: &resource.digest,
         is_applied: applied.is_some_and(|applied| applied.digest == resource.digest),
@@ -190,6 +194,31 @@ fn is_edited(input: &PlanInput<'_>, environment: &EnvironmentDesired) -> bool {
 }
 
 /// Connections that other Environments may open to the same server.
+/// Another Environment's application that was made for the same database, as one under a former name.
+fn claimed<'a>(
+    input: &PlanInput<'_>,
+    environment: &EnvironmentDesired,
+    facts: &'a EngineFacts,
+) -> Option<(&'a str, &'a str)> {
+    let database = &environment.database;
+    // A managed server is its Environment's own, and its volume is looked at beside.
+    if matches!(database.server, DatabaseServer::Container(_)) {
+        return None;
+    }
+    let subject = database_subject(database).to_string();
+    let of_others = input.memory.applied.iter().filter(|(id, applied)| {
+        **id != environment.resource.id
+            && id.kind == Kind::Environment
+            && applied.subjects.contains_key(&subject)
+    });
+    let mut containers = of_others.flat_map(|(id, _)| {
+        let id = id.to_string();
+        facts.containers.iter().filter(move |it| it.labels.get(labels::RESOURCE) == Some(&id))
+    });
+    let found = containers.next()?;
+    Some((&found.name, found.labels.get(labels::RESOURCE)?))
+}
+
 fn neighbours(input: &PlanInput<'_>, environment: &EnvironmentDesired) -> (u32, usize) {
     let own = &environment.resource.id;
     let others = input.desired.environments.values().filter(|other| {

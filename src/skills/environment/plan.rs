@@ -57,6 +57,8 @@ pub struct EnvironmentRequest<'a> {
     pub is_code_edited: bool,
     /// The commit that its code is at, when it is another one than the wanted.
     pub former: Option<&'a str>,
+    /// A container of another Environment that was applied on the same database, and that Environment.
+    pub claimed: Option<(&'a str, &'a str)>,
     /// Connections that other Environments may open to the same server, and how many of them there are.
     pub neighbours: (u32, usize),
     /// The digest of its desired state.
@@ -186,8 +188,16 @@ pub fn outlook(request: &EnvironmentRequest<'_>) -> Outlook {
     }
     if let Some((container, whose)) = request.second() {
         let why = format!(
-            "volume `{}` is written by container `{container}` ({whose}), and two applications on one filestore and its database destroy them: remove that container, or name another volume",
+            "volume `{}` is written by container `{container}` ({whose}), and two applications on one filestore and its database destroy them: remove that container, or name another volume and another database",
             request.spec.filestore.volume
+        );
+        outlook.hold = Some(why.clone());
+        outlook.judgement.verdict = Verdict::Refuse(why);
+        return outlook;
+    }
+    if let Some((container, whose)) = request.claimed {
+        let why = format!(
+            "container `{container}` ({whose}) was made for the same database, and two applications on one database destroy it: remove that container, or name another database",
         );
         outlook.hold = Some(why.clone());
         outlook.judgement.verdict = Verdict::Refuse(why);

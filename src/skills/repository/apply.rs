@@ -131,7 +131,7 @@ pub async fn move_checkout(git: &Git, target: &CheckoutTarget) -> Result<Moved, 
     if !facts.repository {
         return Err(CheckoutError::Occupied { path: path.to_owned() });
     }
-    if facts.commit.as_ref() == Some(&target.commit) && facts.dirty.is_empty() {
+    if facts.commit.as_ref() == Some(&target.commit) && facts.dirty.is_empty() && !facts.interrupted {
         record_origin(path, target)?;
         return Ok(Moved::Unchanged);
     }
@@ -207,7 +207,7 @@ fn idle(path: &Path) -> Result<Repository, CheckoutError> {
     if repository.state() != RepositoryState::Clean {
         return busy(format!("{:?}", repository.state()).to_lowercase());
     }
-    let locks = locks(repository.path());
+    let locks = locks(&repository);
     if let Some(held) = locks.held {
         return busy(format!(
             "a command of git, or one ended less than 10 minutes ago: `{}`",

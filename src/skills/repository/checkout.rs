@@ -40,6 +40,9 @@ pub struct CheckoutFacts {
     pub url: Option<String>,
     /// Tracked files whose content differs from HEAD, sorted, at most 20.
     pub dirty: Vec<String>,
+    /// Whether all that differs was left by a move of ours that was broken off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// Files and folders that git neither tracks nor ignores, sorted, at most 20; compiled Python apart.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub untracked: Vec<String>,

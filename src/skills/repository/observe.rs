@@ -57,7 +57,9 @@ pub(super) fn read_checkout(path: &Path) -> Known<CheckoutFacts> {
         }
         match dirty_files(&repository) {
             // What a move of ours left that was killed is nobody's change, and the next one completes it.
-            Ok(dirty) if !dirty.is_empty() && matches!(half_moved(&repository), Ok(Some(_))) => {}
+            Ok(dirty) if !dirty.is_empty() && matches!(half_moved(&repository), Ok(Some(_))) => {
+                facts.interrupted = true;
+            }
             Ok(dirty) => {
                 facts.written = written(&repository, path, &dirty);
                 facts.dirty = dirty;

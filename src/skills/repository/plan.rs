@@ -95,6 +95,9 @@ fn decide(checkout: &CheckoutDesired, facts: &CheckoutFacts) -> Decision {
         let files = facts.dirty.join("`, `");
         return Decision::Ask(format!("files were changed by others: `{files}`: commit or undo that"));
     }
+    if is_there && facts.interrupted {
+        return Decision::Move(Action::Update, "a move that was broken off");
+    }
     if is_there {
         return if facts.dirty.is_empty() { Decision::Equal } else { Decision::Restore };
     }
@@ -169,6 +172,7 @@ mod tests {
             commit: Some("a".repeat(40)),
             url: wanted().url,
             dirty: Vec::new(),
+            interrupted: false,
             untracked: Vec::new(),
             written: BTreeMap::new(),
         }

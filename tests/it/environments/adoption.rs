@@ -176,6 +176,7 @@ async fn the_first_users_stack_is_planned_against_what_was_recorded_of_their_hos
             commit: Some("2".repeat(40)),
             url: Some(desired.repositories["odoo-ce-addons"].resource.spec.url.clone()),
             dirty: Vec::new(),
+            interrupted: false,
             untracked: Vec::new(),
             written: BTreeMap::new(),
         };

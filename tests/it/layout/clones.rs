@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::scene::age;
 use super::{assert_check, git, verify, write};
 use crate::cli::Program;
 
@@ -90,9 +91,12 @@ fn what_is_no_complete_clone_is_told_apart() {
     fs::create_dir_all(scene.folder()).unwrap();
     scene.says("clone", "drift", "an empty folder");
     git(&scene.folder(), &["init", "-q", "-b", "18.0"]);
+    scene.says("clone", "conflict", "somebody may be making it, less than 10 minutes ago");
+    age(&scene.folder());
     scene.says("clone", "drift", "never completed: nothing was ever checked out");
     fs::remove_dir_all(scene.folder()).unwrap();
     scene.clone(&["--no-checkout"]);
+    age(&scene.folder());
     scene.says("clone", "drift", "never completed: its files were never written");
     fs::create_dir(scene.folder().join("queue_job")).unwrap();
     fs::write(scene.folder().join("queue_job/__manifest__.py"), "{'na").unwrap();
@@ -100,6 +104,7 @@ fn what_is_no_complete_clone_is_told_apart() {
     fs::remove_dir_all(scene.folder().join(".git/refs")).unwrap();
     fs::remove_dir_all(scene.folder().join("queue_job")).unwrap();
     fs::remove_file(scene.folder().join(".git/packed-refs")).unwrap();
+    age(&scene.folder());
     scene.says("clone", "drift", "never completed: git does not take it for a repository");
     fs::remove_dir_all(scene.folder()).unwrap();
     write(&scene.folder().join("README"), "x");
@@ -171,6 +176,7 @@ fn an_incomplete_clone_with_work_in_it_is_a_conflict() {
     git(&scene.folder(), &["checkout", "-q", "--orphan", "fresh"]);
     is_left("later");
     git(&scene.folder(), &["rm", "-rfq", "."]);
+    age(&scene.folder());
     scene.says("clone", "drift", "never completed: nothing was ever checked out");
     write(&scene.folder().join("new.py"), "x");
     git(&scene.folder(), &["add", "new.py"]);
@@ -291,7 +297,7 @@ fn an_orphan_that_holds_somebodys_work_is_a_conflict() {
         ("branched", "conflict", "commits that no remote has on `mine`"),
         ("group", "conflict", "in `deep`: uncommitted work in 1 file: new.py"),
         ("linked", "conflict", "another repository has its work tree here"),
-        ("clean", "drift", "a clone that no manifest declares"),
+        ("clean", "conflict", "other work trees hang on it"),
     ] {
         assert_check(&report, "orphan", &format!("addons/oca/{name}"), verdict, why);
     }

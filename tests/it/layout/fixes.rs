@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::scene::{Line, Scene, next_commit};
+use super::scene::{Line, Scene, age, next_commit};
 use super::{git, write};
 
 #[test]
@@ -82,6 +82,7 @@ fn what_is_in_the_way_is_kept() {
         git(&scene.clone(name), &["init", "-q"]);
     }
     write(&scene.clone("queue").join(".git/note.txt"), "mine");
+    age(&scene.clone("queue"));
     write(&scene.clone("social").join("note.txt"), "mine");
     write(&scene.clone("server-tools").join("module/__manifest__.py"), "{}");
     symlink("/", scene.clone("ai")).unwrap();

@@ -1,7 +1,7 @@
 //! Moves of clones that were killed: what they left is told from somebody's work, and completed.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
@@ -38,9 +38,7 @@ impl Halfway {
     }
 
     fn lock(&self) -> PathBuf {
-        let lock = self.clone.join(".git/index.lock");
-        File::create(&lock).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-        lock
+        left_lock(&self.clone)
     }
 
     fn is_through(&self) {
@@ -53,6 +51,15 @@ impl Halfway {
         );
         assert!(!self.scene.applied().out.contains("done"));
     }
+}
+
+/// The lock of a git that was killed an hour ago; the index is older.
+fn left_lock(clone: &Path) -> PathBuf {
+    let ago = |hours: u64| SystemTime::now() - Duration::from_secs(3600 * hours);
+    let lock = clone.join(".git/index.lock");
+    File::create(&lock).unwrap().set_modified(ago(1)).unwrap();
+    File::options().write(true).open(clone.join(".git/index")).unwrap().set_modified(ago(2)).unwrap();
+    lock
 }
 
 #[test]
@@ -183,8 +190,7 @@ fn a_checkout_whose_move_was_killed_is_completed_and_keeps_other_files() {
     let moving = || {
         git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "+main:refs/ipaictl/moving"]);
         git(&scene.checkout(), &["update-ref", "refs/ipaictl/moving-from", "HEAD"]);
-        let lock = scene.checkout().join(".git/index.lock");
-        File::create(&lock).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        left_lock(&scene.checkout());
     };
     moving();
     write(&scene.checkout().join("addons/own/shop/later.py"), "x = 1\n");
@@ -198,4 +204,64 @@ fn a_checkout_whose_move_was_killed_is_completed_and_keeps_other_files() {
     write(&scene.checkout().join("addons/own/shop/later.py"), "x = 2\n");
     assert!(scene.apply().out.contains("later.py"));
     assert_eq!(fs::read_to_string(scene.checkout().join("addons/own/shop/later.py")).unwrap(), "x = 2\n");
+}
+
+#[test]
+fn an_index_that_was_written_since_and_what_git_does_not_look_at_are_somebodys() {
+    let halfway = Halfway::new();
+    halfway.move_half();
+    halfway.lock();
+    // A person tidied up and goes on: the index is newer than the lock.
+    let index = halfway.clone.join(".git/index");
+    File::options().write(true).open(&index).unwrap().set_modified(SystemTime::now()).unwrap();
+    let ran = halfway.scene.applied_with_decisions();
+    assert!(ran.out.contains("uncommitted work in 1 file: web/__manifest__.py"), "{}", ran.out);
+    let halfway = Halfway::new();
+    write(&halfway.clone.join("web/local.py"), "x");
+    git(&halfway.clone, &["update-index", "--assume-unchanged", "web/__manifest__.py"]);
+    fs::remove_file(halfway.clone.join("web/local.py")).unwrap();
+    halfway.move_half();
+    write(&halfway.clone.join("web/__manifest__.py"), "{'name': 'local settings'}");
+    halfway.lock();
+    halfway.scene.apply();
+    let now = fs::read_to_string(halfway.clone.join("web/__manifest__.py")).unwrap();
+    assert_eq!(now, "{'name': 'local settings'}");
+}
+
+#[test]
+fn a_file_below_what_becomes_a_link_is_in_the_way() {
+    let mut halfway = Halfway::new();
+    let remote = halfway.scene.remote("web");
+    git(&remote, &["checkout", "-q", "17.0"]);
+    write(&remote.join("lib/a.txt"), "a");
+    git(&remote, &["add", "-A"]);
+    git(&remote, &["commit", "-qm", "a folder"]);
+    git(&remote, &["checkout", "-q", "18.0"]);
+    std::os::unix::fs::symlink("web", remote.join("lib")).unwrap();
+    halfway.new = next_commit(&remote, "web");
+    git(&halfway.clone, &["pull", "-q", "--ff-only", "origin", "17.0"]);
+    halfway.old = git(&halfway.clone, &["rev-parse", "HEAD"]);
+    halfway.move_half();
+    write(&halfway.clone.join(".git/info/exclude"), "*.cfg");
+    write(&halfway.clone.join("lib/local.cfg"), "secret settings");
+    halfway.lock();
+    halfway.scene.apply();
+    assert_eq!(fs::read_to_string(halfway.clone.join("lib/local.cfg")).unwrap(), "secret settings");
+}
+
+#[test]
+fn a_checkout_that_goes_back_after_its_move_was_killed_is_put_right() {
+    let scene = Scene::new(&["web"]);
+    scene.applied();
+    let old = git(&scene.checkout(), &["rev-parse", "HEAD"]);
+    scene.commit_code("addons/own/shop/__manifest__.py", "{'name': 'Later', 'license': 'LGPL-3'}");
+    git(&scene.checkout(), &["fetch", "-q", scene.code().to_str().unwrap(), "+main:refs/ipaictl/moving"]);
+    git(&scene.checkout(), &["update-ref", "refs/ipaictl/moving-from", "HEAD"]);
+    write(&scene.checkout().join("addons/own/shop/__manifest__.py"), "{'na");
+    left_lock(&scene.checkout());
+    git(&scene.code(), &["reset", "-q", "--hard", &old]);
+    assert!(scene.diff().contains("a move that was broken off"), "{}", scene.diff());
+    scene.applied();
+    assert_eq!(git(&scene.checkout(), &["rev-parse", "HEAD"]), old);
+    assert_eq!(git(&scene.checkout(), &["status", "--porcelain"]), "");
 }

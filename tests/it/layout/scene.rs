@@ -299,6 +299,17 @@ impl Drop for Scene {
     }
 }
 
+/// Makes an incomplete clone one that nobody has worked on for an hour.
+pub fn age(clone: &Path) {
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let git = clone.join(".git");
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries(&git).chain(entries(&git.join("objects/pack"))).chain([git.clone()]) {
+        fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+}
+
 /// A remote with a commit on 17.0 and another on 18.0, which may be cloned partially.
 pub fn make_remote(remote: &Path, name: &str) {
     let module = name.replace('-', "_");

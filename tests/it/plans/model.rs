@@ -53,6 +53,7 @@ pub fn apply_until(plan: &Plan, observed: &mut Observation, subject: &str, count
                         commit: Some(target.commit.clone()),
                         url: target.url.clone(),
                         dirty: Vec::new(),
+                        interrupted: false,
                         untracked: Vec::new(),
                         written: BTreeMap::new(),
                     };

@@ -37,7 +37,7 @@ pub(super) async fn switch(
         Judged::Movable(_) => {}
     }
     let (git_dir, left) =
-        read(path, |repository| Ok((repository.path().to_owned(), locks(repository.path()).left)))?;
+        read(path, |repository| Ok((repository.path().to_owned(), locks(repository).left)))?;
     put_aside(&git_dir, &left).map_err(|err| file("put aside the locks of", path, err))?;
     let is_sound = |facts: &CloneFacts| {
         judge(&target.url, &target.branch, target.commit.as_deref(), facts) == Judged::Sound

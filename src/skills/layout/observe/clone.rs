@@ -6,7 +6,7 @@ use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository, RepositoryState, Tree};
 
-use super::half::{REMOTE, work_around, work_in};
+use super::half::{REMOTE, is_young, work_around, work_in};
 use crate::clients::git_lock::locks;
 use crate::clients::git_moving::half_moved;
 use crate::clients::git_status::{Others, names};
@@ -54,25 +54,28 @@ pub fn look(path: &Path, pin: Option<&str>) -> Place {
         }
         Err(err) if matches!(err.code(), ErrorCode::NotFound | ErrorCode::Invalid) => {
             let why = format!("git does not take it for a repository: {}", err.message());
-            return half(why, Ok(work_around(path)));
+            return half(path, why, Ok(work_around(path)));
         }
         // libgit2 refuses a repository of another owner, as git does.
         Err(err) => return Place::Unreadable(err.message().to_owned()),
     };
-    inside(&repository, pin)
+    inside(path, &repository, pin)
 }
 
 /// A clone that was never completed, unless it holds what somebody would miss.
-fn half(why: String, work: Result<Option<String>, git2::Error>) -> Place {
+fn half(path: &Path, why: String, work: Result<Option<String>, git2::Error>) -> Place {
     match work {
+        Ok(None) if is_young(path) => {
+            Place::Broken { why, work: "somebody may be making it, less than 10 minutes ago".to_owned() }
+        }
         Ok(None) => Place::Half(why),
         Ok(Some(work)) => Place::Broken { why, work },
         Err(err) => Place::Broken { why, work: format!("what can't be read: {}", err.message()) },
     }
 }
 
-fn inside(repository: &Repository, pin: Option<&str>) -> Place {
-    let half = |why: String, tree: Option<&Tree<'_>>| half(why, work_in(repository, tree));
+fn inside(path: &Path, repository: &Repository, pin: Option<&str>) -> Place {
+    let half = |why: String, tree: Option<&Tree<'_>>| half(path, why, work_in(repository, tree));
     let head = match repository.head() {
         Ok(head) => head,
         Err(err) if matches!(err.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
@@ -106,7 +109,7 @@ fn inside(repository: &Repository, pin: Option<&str>) -> Place {
         Ok(count) => facts.ahead = count,
         Err(err) => return Place::Unreadable(format!("its own commits can't be counted: {}", err.message())),
     }
-    let locks = locks(repository.path());
+    let locks = locks(repository);
     if let Some(held) = &locks.held {
         let name = held.strip_prefix(repository.path()).unwrap_or(held).display();
         facts

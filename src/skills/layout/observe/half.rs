@@ -3,10 +3,25 @@
 use std::fs;
 use std::path::Path;
 
+use crate::clients::git_lock::YOUNG_TIME_MAX;
 use git2::{Delta, Diff, DiffOptions, Oid, Repository, Tree};
 
 /// What of a remote is known here: its branches, and commits that were fetched as pins.
 pub(super) const REMOTE: [&str; 2] = ["refs/remotes/*", "refs/ipaictl/pins/*"];
+/// Whether an incomplete clone may be one that somebody is making: git's folder was written to a moment ago.
+pub(super) fn is_young(path: &Path) -> bool {
+    let git = path.join(".git");
+    let young = |path: &Path| {
+        let written = fs::metadata(path).and_then(|found| found.modified());
+        written.is_ok_and(|written| written.elapsed().map_or(true, |age| age < YOUNG_TIME_MAX))
+    };
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    young(&git)
+        || entries(&git).any(|path| young(&path))
+        || entries(&git.join("objects/pack")).any(|path| young(&path))
+}
+
 /// Files that are named.
 const FILES_MAX: usize = 3;
 
@@ -56,13 +71,18 @@ pub(super) fn work_in_references(repository: &Repository) -> Result<Option<Strin
         return Ok(Some("stashed work".to_owned()));
     }
     let mut tips: Vec<(String, Oid)> = Vec::new();
-    for glob in ["refs/heads/*", "refs/tags/*"] {
-        for reference in repository.references_glob(glob)? {
-            let reference = reference?;
-            let name = reference.shorthand().unwrap_or("?").to_owned();
-            // A tag of a file or a folder is no commit that could be missed.
-            tips.extend(reference.target().map(|tip| (name, tip)));
+    for reference in repository.references()? {
+        let reference = reference?;
+        let name = reference.name().unwrap_or("?").to_owned();
+        if ["refs/remotes/", "refs/ipaictl/"].iter().any(|known| name.starts_with(known)) {
+            continue;
         }
+        let name = reference.shorthand().unwrap_or("?").to_owned();
+        tips.extend(reference.target().map(|tip| (name, tip)));
+    }
+    if fs::read_dir(repository.commondir().join("worktrees")).is_ok_and(|mut linked| linked.next().is_some())
+    {
+        return Ok(Some("other work trees hang on it".to_owned()));
     }
     if let Some(head) = repository.head().ok().and_then(|head| head.target()) {
         tips.push(("HEAD".to_owned(), head));

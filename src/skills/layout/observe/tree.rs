@@ -16,8 +16,8 @@ use crate::skills::layout::facts::{Facts, Kind, Modes, Place, join};
 
 /// Entries of one folder that are listed; the fullest real one has some 700.
 const ENTRIES_MAX: usize = 20_000;
-/// Folders within a folder in which clones are looked for.
-const CLONES_DEPTH_MAX: usize = 3;
+/// Folders below an orphan that are looked through for clones.
+const FOLDERS_MAX: usize = 20_000;
 /// Paths that are named where many are wrong.
 const NAMED_MAX: usize = 5;
 
@@ -102,23 +102,27 @@ impl Tracked {
             }
             Ok(None) => {}
         }
-        work_below(&checkout.join(path), CLONES_DEPTH_MAX)
+        let mut left = FOLDERS_MAX;
+        work_below(&checkout.join(path), &mut left)
     }
 }
 
 /// Why somebody would miss what lies in a folder: it is a clone that is worked in, or holds one.
-fn work_below(path: &Path, depth: usize) -> Option<String> {
+fn work_below(path: &Path, left: &mut usize) -> Option<String> {
+    *left = left.saturating_sub(1);
+    if *left == 0 {
+        return Some("it holds too many folders to be looked through".to_owned());
+    }
     let git = path.join(".git");
     if fs::symlink_metadata(&git).is_ok_and(|found| !found.is_dir()) {
         return Some("another repository has its work tree here".to_owned());
     }
     if !git.exists() {
-        let folders = fs::read_dir(path).into_iter().flatten().take(ENTRIES_MAX).flatten();
-        let mut folders =
-            folders.filter(|entry| depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let folders = fs::read_dir(path).into_iter().flatten().flatten();
+        let mut folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         return folders.find_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
-            work_below(&entry.path(), depth - 1).map(|why| format!("in `{}`: {why}", printable(&name)))
+            work_below(&entry.path(), left).map(|why| format!("in `{}`: {why}", printable(&name)))
         });
     }
     match look(path, None) {
