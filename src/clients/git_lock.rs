@@ -15,6 +15,8 @@ use git2::Repository;
 
 /// A lock that is younger may be held by somebody who has closed it; checkouts take seconds.
 pub const YOUNG_TIME_MAX: Duration = Duration::from_secs(600);
+/// How far the beginning of a move and its lock are apart: git has to start, and may fetch files.
+const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
 /// Folders above a working directory that are looked at.
 const DEPTH_MAX: usize = 64;
 /// What a lock is called that was put aside.
@@ -88,14 +90,18 @@ fn list(folder: &Path, is_deep: bool, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the lock on the index was left, put aside since or not, and nobody has written the index since.
-pub fn was_left(repository: &Repository) -> bool {
+/// Whether a lock on the index was left by what began at a time, put aside since or not, and nobody has written the index since.
+pub fn was_left(repository: &Repository, began: SystemTime) -> bool {
     let lock = repository.path().join("index.lock");
     let aside = lock.with_extension(ASIDE);
     let left = if locks(repository).left.contains(&lock) { lock } else { aside };
     let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
     match (written(&left), written(&repository.path().join("index"))) {
-        (Some(left), Some(index)) => index <= left,
+        (Some(left), Some(index)) => {
+            // git makes its lock at the beginning; that of another git is another's.
+            let is_its = left + BEGIN_TIME_MAX >= began && left <= began + BEGIN_TIME_MAX;
+            is_its && index <= left
+        }
         _ => false,
     }
 }

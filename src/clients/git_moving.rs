@@ -87,12 +87,17 @@ pub fn half_moved(repository: &Repository) -> Result<Option<Vec<String>>, git2::
         return Ok(None);
     }
     // The lock stays when git is killed; without it, git was through with the files and the index.
-    let is_cut_off = git_lock::was_left(repository);
+    let began = fs::metadata(repository.commondir().join(FROM)).and_then(|found| found.modified()).ok();
+    let is_cut_off = began.is_some_and(|began| git_lock::was_left(repository, began));
     if !is_cut_off && repository.diff_tree_to_index(Some(&new), Some(&index), None)?.deltas().len() > 0 {
         return Ok(None);
     }
     let (mut differs, mut others) = (false, Vec::new());
     for (name, status) in differences(repository, Others::All)? {
+        // A name that is no text is not found in a tree.
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            return Ok(None);
+        }
         let path = Path::new(&name);
         let entry = |tree: &Tree<'_>| tree.get_path(path).ok().map(|entry| (entry.id(), entry.filemode()));
         let (before, wanted) = (entry(&old), entry(&new));

@@ -24,7 +24,11 @@ pub fn is_written(repository: &Repository, file: &str) -> Result<bool, git2::Err
     };
     let path = repository.workdir().unwrap_or(Path::new("")).join(file);
     let is_file = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
-    Ok(is_file && written == Some(Oid::hash_file(ObjectType::Blob, &path)?))
+    // What somebody staged is theirs, whatever lies in the work tree.
+    let staged = repository.index()?.get_path(Path::new(file), 0).map(|entry| entry.id);
+    let committed = repository.head()?.peel_to_tree()?.get_path(Path::new(file)).ok().map(|entry| entry.id());
+    let is_staged = staged != committed && staged != written;
+    Ok(is_file && !is_staged && written == Some(Oid::hash_file(ObjectType::Blob, &path)?))
 }
 
 /// Names of references can't be any path.

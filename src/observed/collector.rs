@@ -11,7 +11,7 @@ use crate::clients::Clients;
 use crate::desired::state::DesiredState;
 use crate::engine::observe::{ContainerStatus, EngineFacts, ObserveRequest, observe_engine};
 use crate::engine::spec::ProjectSpec;
-use crate::model::id::{Kind, ResourceId};
+use crate::model::id::ResourceId;
 use crate::model::known::Known;
 use crate::model::problem::error_chain;
 use crate::model::secret::HmacKey;
@@ -19,8 +19,8 @@ use crate::skills::environment::facts::EnvironmentFacts;
 use crate::skills::environment::observe::{ObserveRequest as ObserveEnvironment, observe_environment};
 use crate::skills::environment::render::APPLICATION_SERVICE;
 use crate::skills::host::spec::HostSpec;
+use crate::skills::layout::observe::observe_layout;
 use crate::skills::layout::observe::verify::VerifyRequest;
-use crate::skills::layout::observe::{observe_devcontainer, observe_layout};
 use crate::skills::layout::observed::LayoutFacts;
 use crate::skills::repository::checkout::{CheckoutDesired, CheckoutFacts};
 use crate::skills::repository::observe::observe_checkout;
@@ -65,8 +65,7 @@ async fn collect_layouts(request: &CollectRequest<'_>) -> BTreeMap<String, Known
     let is_asked = |id: &ResourceId| request.only.is_none_or(|only| only.contains(id));
     let mut found = BTreeMap::new();
     for (name, layout) in &desired.layouts {
-        let repository = ResourceId::new(Kind::Repository, &layout.resource.spec.repository);
-        if !is_asked(&layout.resource.id) && !is_asked(&repository) {
+        if !is_asked(&layout.resource.id) {
             continue;
         }
         let Ok(wanted) = layout.wanted.clone() else { continue };
@@ -76,15 +75,6 @@ async fn collect_layouts(request: &CollectRequest<'_>) -> BTreeMap<String, Known
             continue;
         }
         let spec = &layout.resource.spec;
-        if !is_asked(&layout.resource.id) {
-            // The Repository alone has to know what was written into its checkout.
-            let file = spec.devcontainer.as_deref();
-            // What can't be told here counts as somebody's: the Repository then names the file itself.
-            let devcontainer =
-                file.and_then(|file| observe_devcontainer(Path::new(&layout.checkout), file).ok().flatten());
-            found.insert(name.clone(), Known::Known(LayoutFacts { devcontainer, ..LayoutFacts::default() }));
-            continue;
-        }
         let verify = VerifyRequest {
             checkout: layout.checkout.clone().into(),
             manifest: spec.manifest.clone(),

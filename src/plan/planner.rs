@@ -142,12 +142,7 @@ impl Checkouts {
         }
         let applied = input.memory.applied.get(policy.id).map(|applied| &applied.subjects);
         draft.extend(
-            plan_checkout(
-                checkout,
-                input.observed.checkouts.get(&key),
-                applied,
-                &layouts::written(input, checkout),
-            ),
+            plan_checkout(checkout, input.observed.checkouts.get(&key), applied),
             Operation::Checkout,
         );
         apply_policy(&mut draft, policy);

@@ -92,8 +92,8 @@ impl Driver {
                 self.wake_after_look(vec![id], now);
             }
         }
-        let (looked, nightly) = (self.looked.clone(), self.nightly.clone());
-        let is_current = move |id: &ResourceId| looked.contains(id) && !nightly.contains_key(id);
+        let looked = self.looked.clone();
+        let is_current = move |id: &ResourceId| looked.contains(id);
         for lasting in self.keep(self.store.alert_of_drift(wall, &is_current)).await.unwrap_or_default() {
             let since = lasting.since.to_rfc3339();
             tracing::warn!(resource = %lasting.resource, since, "drift lasts: {}", lasting.message);

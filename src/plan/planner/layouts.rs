@@ -1,8 +1,6 @@
 //! AddonsLayouts: what is corrected at once, and what waits for its time of day.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::BTreeMap;
-
 use super::world::World;
 use super::{Checkouts, Part, PlanInput, part, policy_of};
 use crate::desired::state::LayoutDesired;
@@ -12,8 +10,7 @@ use crate::model::known::Known;
 use crate::model::note::{Note, NoteKind};
 use crate::plan::policy::{apply_policy, note};
 use crate::plan::step::Operation;
-use crate::skills::layout::plan::{LayoutRequest, plan_layout, written_mounts};
-use crate::skills::repository::checkout::CheckoutDesired;
+use crate::skills::layout::plan::{LayoutRequest, plan_layout};
 
 /// Plans one AddonsLayout of the desired state.
 pub(super) fn plan_one(
@@ -67,21 +64,6 @@ pub(super) fn plan_one(
         wait(layout, &mut draft);
     }
     part(input, &resource.id, host, draft)
-}
-
-/// What layouts wrote into a checkout: files and digests.
-pub(super) fn written(input: &PlanInput<'_>, checkout: &CheckoutDesired) -> BTreeMap<String, String> {
-    let layouts =
-        input.desired.layouts.values().filter(|layout| {
-            layout.host.as_ref() == Some(&checkout.host) && layout.checkout == checkout.path
-        });
-    layouts
-        .filter_map(|layout| {
-            let facts = input.observed.layouts.get(&layout.resource.id.name)?.known()?;
-            let wanted = layout.wanted.as_ref().ok()?;
-            written_mounts(&layout.resource.spec, wanted, facts.devcontainer.as_ref()?)
-        })
-        .collect()
 }
 
 /// Drift is corrected at its time of day, so that nobody's checkout changes under their hands; a change is what they asked for.

@@ -88,29 +88,6 @@ pub fn with_mounts(file: &str, text: &str, wanted: &WantedMounts<'_>) -> Result<
     Ok(Some(Edit { text, added, removed, unknown }))
 }
 
-/// Whether two texts differ in mounts of the layout alone, which are nobody's work: they can be written again from the manifest.
-pub fn differs_in_mounts_alone(one: &str, other: &str, wanted: &WantedMounts<'_>) -> bool {
-    match (without_mounts(one, wanted), without_mounts(other, wanted)) {
-        (Some(one), Some(other)) => one == other,
-        _ => false,
-    }
-}
-
-/// What stands around the list of mounts, and its items that are not the layout's.
-fn without_mounts(text: &str, wanted: &WantedMounts<'_>) -> Option<(String, Vec<String>, String)> {
-    let root = jsonc::parse("", text).ok()?;
-    let list = root.get("mounts")?;
-    let JsonKind::List(items) = &list.kind else { return None };
-    let is_foreign = |item: &&Json| {
-        mounted_folder(item).is_none_or(|folder| {
-            let is_wanted = wanted.folders.contains(&folder);
-            !is_wanted && !wanted.homes.iter().any(|home| is_within(&folder, home))
-        })
-    };
-    let foreign = items.iter().filter(is_foreign).map(|item| text[Range::clone(&item.span)].to_owned());
-    Some((text[..list.span.start].to_owned(), foreign.collect(), text[list.span.end..].to_owned()))
-}
-
 /// A mount from which another one follows: the container sees the folder under the end of its path.
 struct Form {
     at: usize,

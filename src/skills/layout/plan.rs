@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-pub use self::mounts::written_mounts;
 use super::checks::clones::{Judged, OUTSIDE, broken, judge};
 use super::facts::Place;
 use super::observed::{Finding, LayoutFacts};

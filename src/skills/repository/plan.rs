@@ -19,7 +19,6 @@ pub fn plan_checkout(
     checkout: &CheckoutDesired,
     facts: Option<&Known<CheckoutFacts>>,
     applied: Option<&BTreeMap<String, String>>,
-    written: &BTreeMap<String, String>,
 ) -> Draft<CheckoutTarget> {
     let mut draft = Draft::default();
     let subject = Subject::checkout(checkout.path.clone());
@@ -38,8 +37,7 @@ pub fn plan_checkout(
     let is_applied =
         applied.and_then(|subjects| subjects.get(&subject.to_string())) == Some(&checkout.commit);
     let mut facts = facts.clone();
-    let mut written = written.clone();
-    written.append(&mut facts.written);
+    let written = std::mem::take(&mut facts.written);
     facts.dirty.retain(|file| !written.contains_key(file));
     let facts = &facts;
     let class = if is_applied { Class::Drift(DriftClass::Source) } else { Class::Change };
@@ -179,7 +177,7 @@ mod tests {
     }
 
     fn plan(facts: CheckoutFacts) -> Draft<CheckoutTarget> {
-        plan_checkout(&wanted(), Some(&Known::Known(facts)), None, &BTreeMap::new())
+        plan_checkout(&wanted(), Some(&Known::Known(facts)), None)
     }
 
     #[test]
@@ -207,28 +205,23 @@ mod tests {
         let own = CheckoutDesired { kept: Some("/state/kept/code".into()), ..wanted() };
         let changed = CheckoutFacts { dirty: vec!["a.conf".into()], ..facts() };
         let at = |commit: String| Known::Known(CheckoutFacts { commit: Some(commit), ..changed.clone() });
-        let draft = plan_checkout(&own, Some(&at(own.commit.clone())), None, &BTreeMap::new());
+        let draft = plan_checkout(&own, Some(&at(own.commit.clone())), None);
         assert_eq!(draft.steps[0].class, Class::Drift(DriftClass::Content));
         assert_eq!(draft.steps[0].fields[0].field, "a.conf");
         assert_eq!(draft.steps[0].operations[0].kept, own.kept);
         // A new commit is a change, whatever else it finds.
-        let draft = plan_checkout(&own, Some(&at("a".repeat(40))), None, &BTreeMap::new());
+        let draft = plan_checkout(&own, Some(&at("a".repeat(40))), None);
         assert_eq!((draft.steps[0].class, draft.steps[0].cause.as_str()), (Class::Change, "commit"));
         // Somebody else's checkout at that place is nobody's drift.
         let other = CheckoutFacts { url: Some("https://example.com/other.git".into()), ..changed };
-        let draft = plan_checkout(&own, Some(&Known::Known(other)), None, &BTreeMap::new());
+        let draft = plan_checkout(&own, Some(&Known::Known(other)), None);
         assert!(draft.steps.is_empty());
         assert_eq!(draft.notes[0].kind, NoteKind::NeedsDecision);
     }
 
     #[test]
     fn what_could_not_be_read_is_unknown_and_no_step_follows() {
-        let draft = plan_checkout(
-            &wanted(),
-            Some(&Known::Unknown("permission denied".into())),
-            None,
-            &BTreeMap::new(),
-        );
+        let draft = plan_checkout(&wanted(), Some(&Known::Unknown("permission denied".into())), None);
         assert!(draft.steps.is_empty() && !draft.complete);
     }
 }

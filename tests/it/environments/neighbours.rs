@@ -140,6 +140,30 @@ fn an_external_database_is_reached_through_tls() {
 }
 
 #[test]
+fn a_renamed_document_is_no_second_application_on_an_external_database() {
+    let server = Server::new("renamed-server");
+    let shop = Shop::new("external", "", "");
+    let password = shop.world.path("password");
+    fs::write(&password, "of-the-shop").unwrap();
+    shop.describe_on(&server.database("shop_named", &password, "require"), "", "");
+    shop.world.commit("feat: an external database");
+    shop.world.apply();
+    let name = shop.name().to_owned();
+    for (from, to) in [
+        (format!("metadata: {{name: {name}}}"), format!("metadata: {{name: {name}-b}}")),
+        (format!("volume: {name}-files"), format!("volume: {name}-b-files")),
+    ] {
+        shop.world.edit("desired-state/app.yaml", &from, &to);
+    }
+    shop.world.commit("feat: another name, and another filestore");
+    let said = shop.world.run(&["apply", "--yes"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.contains("was made for the same database"), "{}", said.out);
+    let names = docker(&["ps", "-a", "--format", "{{.Names}}"]);
+    assert!(!names.contains(&format!("{name}-b-odoo-1")), "{names}");
+}
+
+#[test]
 fn two_environments_share_a_host_and_a_database_server_and_nothing_else() {
     let server = Server::new("shared-server");
     let (one, two) = (Shop::new("one", "", ""), Shop::new("two", "", ""));

@@ -386,6 +386,39 @@ fn a_devcontainer_that_was_written_here_never_stops_its_checkout() {
 }
 
 #[test]
+fn mounts_that_somebody_edited_or_staged_are_theirs() {
+    let mut scene = Scene::new(&["web"]);
+    let text = DEVCONTAINER.replace("addons/oca/gone", "addons/oca/web");
+    scene.commit_code(".devcontainer/devcontainer.json", &text);
+    scene.describe(
+        json!({"fix": ["clone", "devcontainer"], "devcontainer": ".devcontainer/devcontainer.json"}),
+    );
+    scene.apply();
+    // Only within the list, and only where the layout has its own mounts.
+    let file = scene.checkout().join(".devcontainer/devcontainer.json");
+    let mine =
+        text.replace("target=/w/addons/oca/web,type=bind", "target=/w/addons/oca/web,type=bind,readonly");
+    assert_ne!(mine, text);
+    fs::write(&file, &mine).unwrap();
+    scene.commit_code("README", "more");
+    let ran = scene.applied_with_decisions();
+    assert!(ran.out.contains("devcontainer.json"), "{}", ran.out);
+    assert_eq!(fs::read_to_string(&file).unwrap(), mine);
+    // What lies in the work tree is ours, and what is staged is not.
+    git(&scene.checkout(), &["checkout", "-q", "HEAD", "--", ".devcontainer"]);
+    make_more(&mut scene, &["web", "queue"]);
+    scene.applied();
+    let ours = fs::read_to_string(&file).unwrap();
+    assert!(ours.contains("addons/oca/queue"), "{ours}");
+    fs::write(&file, &mine).unwrap();
+    git(&scene.checkout(), &["add", ".devcontainer"]);
+    fs::write(&file, &ours).unwrap();
+    scene.commit_code("README", "still more");
+    scene.applied_with_decisions();
+    assert_eq!(git(&scene.checkout(), &["show", ":.devcontainer/devcontainer.json"]), mine.trim());
+}
+
+#[test]
 fn a_folder_that_no_mount_shows_the_way_to_keeps_no_other_from_being_mounted() {
     let mut scene = Scene::new(&["web"]);
     let text = DEVCONTAINER.replace("/w/addons/own", "/w/own").replace("/w/addons/oca", "/w/oca");

@@ -59,6 +59,9 @@ fn left_lock(clone: &Path) -> PathBuf {
     let lock = clone.join(".git/index.lock");
     File::create(&lock).unwrap().set_modified(ago(1)).unwrap();
     File::options().write(true).open(clone.join(".git/index")).unwrap().set_modified(ago(2)).unwrap();
+    if let Ok(from) = File::open(clone.join(".git/refs/ipaictl/moving-from")) {
+        from.set_modified(ago(1)).unwrap();
+    }
     lock
 }
 

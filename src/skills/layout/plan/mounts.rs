@@ -7,12 +7,11 @@ use crate::model::change::{Action, Class, DriftClass, FieldDiff, Subject};
 use crate::model::draft::Draft;
 use crate::model::hash::sha256_hex;
 use crate::model::note::{Note, NoteKind};
-use crate::skills::layout::devcontainer::{WantedMounts, differs_in_mounts_alone, with_mounts};
+use crate::skills::layout::devcontainer::{WantedMounts, with_mounts};
 use crate::skills::layout::facts::Place;
 use crate::skills::layout::observed::DevcontainerFacts;
 use crate::skills::layout::operation::{LayoutOperation, MountsTarget};
-use crate::skills::layout::spec::{Fix, LayoutSpec};
-use crate::skills::layout::wanted::WantedLayout;
+use crate::skills::layout::spec::Fix;
 
 impl LayoutRequest<'_> {
     pub(super) fn devcontainer(&self, draft: &mut Draft<LayoutOperation>) {
@@ -120,22 +119,6 @@ impl LayoutRequest<'_> {
 
     /// Whether somebody changed more of it than mounts, and did not commit it.
     fn is_theirs(&self, facts: &DevcontainerFacts) -> bool {
-        let is_ours = facts.is_ours || written_mounts(self.spec, self.wanted, facts).is_some();
-        facts.is_new || facts.committed.is_some() && !is_ours
+        facts.is_new || facts.committed.is_some() && !facts.is_ours
     }
-}
-
-/// The file and the digest of a devcontainer that differs from what is committed in mounts of the layout alone: what was
-/// written here may be undone when the checkout moves, and is written again.
-pub fn written_mounts(
-    spec: &LayoutSpec,
-    wanted: &WantedLayout,
-    facts: &DevcontainerFacts,
-) -> Option<(String, String)> {
-    let (file, committed) = (spec.devcontainer.as_ref()?, facts.committed.as_ref()?);
-    let (folders, homes) = (wanted.folders(), wanted.homes());
-    let (folders, homes) = (&folders, &homes);
-    let mounts = WantedMounts { folders, homes, is_present: &|_| true, is_mountable: &|_| true };
-    let is_ours = spec.allows(Fix::Devcontainer) && differs_in_mounts_alone(committed, &facts.text, &mounts);
-    is_ours.then(|| (file.clone(), sha256_hex(facts.text.as_bytes())))
 }
