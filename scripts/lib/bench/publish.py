@@ -29,7 +29,7 @@ METHOD = [
     "  OCA's have thirteen; the peer is a loop in the shell. We clone one branch, without the files of its past; `git clone --depth 1` has no past at all.",
     "  The first users' script is such a loop. All files are in memory (`/dev/shm`), since both write the same ones: with this machine's disk, which takes",
     "  half a millisecond for a new folder, the ratios were 2.5 and 2.2, as two cores write no more than twice as fast as one.",
-    "- **commit → healthy**: `ipaictl apply` of one environment, evidence, verification and five probes included; the peer is the commands alone, until",
+    "- **commit → healthy**: `ipaictl apply` of one environment, evidence, verification and all probes included; the peer is the commands alone, until",
     "  the login page answers. The reach is for a real Odoo, which `IPAICTL_TEST_ODOO_IMAGE` names; the tests' stand-in starts in half a second, so that",
     "  what we add weighs more than it does for anybody.",
     "- **planning**: `cargo bench --bench planning`, pure, no I/O; peak is the process's.",
