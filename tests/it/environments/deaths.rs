@@ -107,7 +107,7 @@ fn an_update_that_fails_after_the_controller_died_is_taken_back_all_the_same() {
 
 #[test]
 fn new_code_waits_while_the_environment_is_stopped_and_comes_with_its_update() {
-    let shop = Shop::new("stopped", "lab_plain", "");
+    let shop = Shop::new("code-waits", "lab_plain", "");
     shop.world.apply();
     let before = code_at(&shop);
     shop.world.edit(

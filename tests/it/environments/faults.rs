@@ -44,7 +44,7 @@ fn a_database_of_another_series_is_never_touched() {
 
 #[test]
 fn a_database_that_is_missing_under_its_filestore_is_not_made_anew() {
-    let shop = Shop::new("lost", "", "");
+    let shop = Shop::new("lost-database", "", "");
     // What is left of a database: its attachments.
     let volume = format!("{}-files", shop.name());
     docker(&["volume", "create", "--label", &format!("com.docker.compose.project={}", shop.name()), &volume]);
@@ -286,7 +286,7 @@ fn a_server_that_leaves_modules_out_is_unhealthy() {
 
 #[test]
 fn a_renamed_document_starts_no_second_application_on_the_same_data() {
-    let shop = Shop::new("renamed", "", "");
+    let shop = Shop::new("renamed-app", "", "");
     shop.world.apply();
     let name = shop.name().to_owned();
     shop.world.edit(

@@ -99,7 +99,7 @@ fn an_image_that_cannot_be_had_leaves_the_former_code_and_its_owner() {
 
 #[test]
 fn code_that_was_edited_on_the_host_is_put_right_in_the_process_too() {
-    let shop = Shop::new("edited", "lab_plain", "");
+    let shop = Shop::new("edited-code", "lab_plain", "");
     shop.world.apply();
     let started = shop.world.inspect("odoo", "{{.State.StartedAt}}");
     let checkout = shop.world.state().join(format!("checkouts/_environment-{}", shop.name()));

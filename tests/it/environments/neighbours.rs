@@ -115,7 +115,7 @@ impl Drop for Server {
 #[test]
 fn an_external_database_is_reached_through_tls() {
     let server = Server::new("tls-server");
-    let shop = Shop::new("tls", "", "");
+    let shop = Shop::new("tls-database", "", "");
     let password = shop.world.path("password");
     fs::write(&password, "of-the-shop").unwrap();
     // Without TLS the server refuses, and says so.

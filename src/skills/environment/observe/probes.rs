@@ -1,4 +1,5 @@
-//! Whether an application is healthy: five questions, of which the container's own state is the engine's.
+//! Whether an application is healthy: questions to it and to its database. Two more are asked elsewhere: the container's own state is
+//! the engine's, and what its log says of modules is read beside.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! Containers of others on the data of an Environment: two servers on one data directory destroy it.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::EnvironmentRequest;
+use super::{EnvironmentRequest, is_up};
 use crate::engine::labels;
 use crate::engine::observe::ContainerFacts;
+use crate::skills::environment::conf::DATA_DIR;
 
 impl<'a> EnvironmentRequest<'a> {
     /// Another's container that mounts the volume of the managed database, and whose it is.
@@ -29,10 +30,12 @@ impl<'a> EnvironmentRequest<'a> {
                 .iter()
                 .all(|label| container.labels.get(*label) != Some(&resource))
         };
+        // What copies the files to a backup mounts them elsewhere, and a container of others that has ended does nothing.
         let writes = |container: &&ContainerFacts| {
-            container.mounts.values().any(|mount| {
+            let is_there = is_up(container) || container.labels.contains_key(labels::RESOURCE);
+            container.mounts.get(DATA_DIR).is_some_and(|mount| {
                 mount.kind == "volume" && mount.source == self.spec.filestore.volume && !mount.read_only
-            })
+            }) && is_there
         };
         let found = self.engine.facts.containers.iter().filter(is_others).find(writes)?;
         let whose = found.labels.get(labels::RESOURCE).cloned();
