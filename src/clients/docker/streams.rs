@@ -65,11 +65,15 @@ impl Docker {
         let second = |time: i64| i32::try_from(time).unwrap_or(i32::MAX);
         let (since, until) = (second(start.timestamp()), second(start.timestamp() + seconds));
         // No `tail`: the engine would take the last lines of all, and then those of that time.
-        let options =
-            LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).until(until).build();
-        let read = collect(self.api.logs(id, Some(options)), LOG_BYTES_MAX);
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).until(until);
+        let read = collect(self.api.logs(id, Some(options.timestamps(true).build())), LOG_BYTES_MAX);
         let (text, cut) = self.call(what, id, READ_DEADLINE, read).await?;
-        Ok(LogTail { text, cut })
+        // The engine counts whole seconds, and a process may follow another one within one.
+        let after = text.lines().filter_map(|line| {
+            let (time, line) = line.split_once(' ')?;
+            (time.parse::<DateTime<Utc>>().ok()? >= start).then_some(line)
+        });
+        Ok(LogTail { text: after.collect::<Vec<_>>().join("\n"), cut })
     }
 
     /// What happens to containers, networks, volumes and images from a time on, until the stream breaks.
