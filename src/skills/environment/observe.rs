@@ -114,7 +114,11 @@ pub async fn observe_environment(request: &ObserveRequest<'_>) -> EnvironmentFac
     let read = tokio::task::spawn_blocking(move || {
         let folders: BTreeMap<String, Known<FolderFacts>> =
             folders.into_iter().map(|path| (path.clone(), owners(&path))).collect();
-        let moved = moved_roots(&modules, &code).unwrap_or_default();
+        // What can't be compared may be other: a server that starts anew once too often loses nothing.
+        let moved = moved_roots(&modules, &code).unwrap_or_else(|_| match Path::new(&code).exists() {
+            true => modules.roots.iter().filter(|root| !root.starts_with('/')).cloned().collect(),
+            false => Vec::new(),
+        });
         (modules.read(), folders, moved)
     });
     let (modules, folders, moved_roots) = match read.await {
